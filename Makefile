@@ -1,0 +1,24 @@
+# Two commands matter: make lab (read the course) and make test (check every number in it).
+# On Windows, or with conda, the README has the same steps without make.
+PYTHON ?= python3
+IN_VENV := .venv/bin/python
+# One thread: with two, torch and BLAS on two busy cores slow each other down many times over.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: lab test notebooks setup
+
+lab: setup
+	$(IN_VENV) -m jupyterlab --config=jupyter_lab_config.py notebooks/00_start_here.ipynb
+
+test: setup
+	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m ruff format --check .
+	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile
+
+notebooks: setup
+	$(IN_VENV) tools/refresh_notebooks.py
+
+setup:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: install Python 3.11 or newer, or name one you have, as in: make lab PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) tools/setup_venv.py

@@ -1,0 +1,114 @@
+"""What counts as an array here: NumPy arrays and torch tensors, checked before anything is computed.
+
+Every public function calls these checks first, so that one wording names the argument,
+what was given and what is accepted. torch is never imported: a tensor brings its own namespace.
+"""
+
+import operator
+
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
+
+REAL_DTYPES = ("float16", "bfloat16", "float32", "float64")
+CODE_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
+
+
+def dtype_name(x):
+    """The dtype of a NumPy array or torch tensor as one word.
+
+    >>> dtype_name(np.zeros(2, np.int8))
+    'int8'
+    """
+    return str(x.dtype).removeprefix("torch.")
+
+
+def as_array(x, name):
+    """`x` as it is if it is a NumPy array or torch tensor, as a NumPy array if it is a number or a list.
+
+    Raises TypeError, naming the argument, for anything that does not become an array of numbers.
+    """
+    if isinstance(x, np.generic) or not is_array_api_obj(x):
+        if isinstance(x, (str, bytes, dict, set)) or x is None or x is Ellipsis:
+            raise TypeError(f"{name} is {x!r}; accepted: a NumPy array, a torch tensor or a list of numbers")
+        try:
+            x = np.asarray(x)
+        except (ValueError, TypeError) as error:
+            raise TypeError(f"{name} does not form an array ({error}); accepted: rows of equal length") from None
+    return x
+
+
+def real_array(x, name, *, allow_empty=True):
+    """`x` as an array of finite real numbers, and its namespace: (array, namespace).
+
+    Half-precision input is returned as it is; the caller computes in float32.
+    Raises TypeError for another dtype than float16, bfloat16, float32, float64;
+    ValueError for NaN, infinities and, unless `allow_empty`, for an array without elements.
+    """
+    x = as_array(x, name)
+    if dtype_name(x) not in REAL_DTYPES:
+        raise TypeError(f"{name} has dtype {dtype_name(x)}; accepted: real numbers ({', '.join(REAL_DTYPES)})")
+    xp = array_namespace(x)
+    size = int(np.prod(x.shape))
+    if size == 0 and not allow_empty:
+        raise ValueError(f"{name} is empty (shape {tuple(x.shape)}); accepted: at least one element")
+    if not bool(xp.all(xp.isfinite(x))):
+        nans = int(xp.sum(xp.astype(xp.isnan(x), xp.int64)))
+        infinities = int(xp.sum(xp.astype(xp.isinf(x), xp.int64)))
+        raise ValueError(f"{name} holds {nans} NaN and {infinities} infinite values; accepted: finite numbers")
+    return x, xp
+
+
+def code_array(q, name, qmin=None, qmax=None):
+    """`q` as an array of integer codes, and its namespace: (array, namespace).
+
+    Raises TypeError for a dtype that is not an integer (bool included), ValueError for
+    a code below `qmin` or above `qmax` where these are given.
+    """
+    q = as_array(q, name)
+    if dtype_name(q) not in CODE_DTYPES:
+        raise TypeError(f"{name} has dtype {dtype_name(q)}; accepted: integer codes ({', '.join(CODE_DTYPES)})")
+    xp = array_namespace(q)
+    if qmin is not None and int(np.prod(q.shape)) > 0:
+        wide = xp.astype(q, xp.int64)
+        low, high = int(xp.min(wide)), int(xp.max(wide))
+        if low < qmin or high > qmax:
+            raise ValueError(f"{name} holds codes from {low} to {high}; accepted: {qmin} to {qmax}")
+    return q, xp
+
+
+def same_shape(x, y, x_name, y_name):
+    """Raise ValueError unless both arrays have one shape, TypeError unless both come from one library."""
+    if tuple(x.shape) != tuple(y.shape):
+        raise ValueError(f"{y_name} has shape {tuple(y.shape)}; accepted: that of {x_name}, {tuple(x.shape)}")
+    same_library(x, y, x_name, y_name)
+
+
+def same_library(x, y, x_name, y_name):
+    """Raise TypeError unless both arrays are NumPy's or both are torch's."""
+    if array_namespace(x) is not array_namespace(y):
+        raise TypeError(f"{x_name} and {y_name} come from different libraries; accepted: both NumPy or both torch")
+
+
+def whole_number(value, name, low, high=None):
+    """`value` as an int from `low` to `high`; TypeError for a non-integer, ValueError outside.
+
+    >>> whole_number(8, "bits", 2, 16)
+    8
+    """
+    accepted = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; accepted: {accepted}") from None
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"{name} is {number}; accepted: {accepted}")
+    return number
+
+
+def flag(value, name):
+    """`value` if it is True or False; TypeError otherwise, so that `symmetric="no"` is not taken for yes."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}; accepted: True or False")
+    return bool(value)

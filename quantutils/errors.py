@@ -1,0 +1,115 @@
+"""What quantization costs: error in real units, noise in decibels, and codes that are never used."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from quantutils.arrays import real_array, same_shape
+
+
+def _pair_as_float64(x, x_hat):
+    x, xp = real_array(x, "x", allow_empty=False)
+    x_hat, _ = real_array(x_hat, "x_hat", allow_empty=False)
+    same_shape(x, x_hat, "x", "x_hat")
+    return xp.astype(x, xp.float64), xp.astype(x_hat, xp.float64), xp
+
+
+def mse(x, x_hat):
+    """Mean squared error, mean((x − x̂)²), in real units squared.
+
+    x, x_hat: finite real arrays of one shape. Raises TypeError or ValueError otherwise.
+
+    >>> mse([1.0, 2.0], [1.0, 2.5])
+    0.125
+    """
+    x, x_hat, xp = _pair_as_float64(x, x_hat)
+    return float(xp.mean((x - x_hat) ** 2))
+
+
+def max_abs_error(x, x_hat):
+    """Largest |x − x̂|, in real units: at most scale/2 where nothing is clipped.
+
+    x, x_hat: finite real arrays of one shape. Raises TypeError or ValueError otherwise.
+
+    >>> max_abs_error([1.0, 2.0], [1.25, 2.0])
+    0.25
+    """
+    x, x_hat, xp = _pair_as_float64(x, x_hat)
+    return float(xp.max(xp.abs(x - x_hat)))
+
+
+def sqnr_db(x, x_hat):
+    """Signal to quantization noise ratio, 10·log10(Σx² / Σ(x − x̂)²), in decibels; inf where x̂ = x.
+
+    Six decibels more are one bit more (Widrow & Kollár 2008, chapter 1: 6.02 dB a bit).
+    x, x_hat: finite real arrays of one shape. Raises ValueError for a signal that is zero throughout.
+
+    >>> round(sqnr_db([3.0, 4.0], [3.0, 4.5]), 3)
+    20.0
+    """
+    x, x_hat, xp = _pair_as_float64(x, x_hat)
+    largest = float(xp.max(xp.abs(x)))
+    if largest == 0.0:
+        raise ValueError("x is zero throughout; accepted: a signal with some power, or the ratio has no meaning")
+    # Scaled by the largest value first, so that squares of tiny or huge numbers stay in float64.
+    noise = float(xp.sum(((x - x_hat) / largest) ** 2))
+    signal = float(xp.sum((x / largest) ** 2))
+    return 10 * math.log10(signal / noise) if noise > 0.0 else math.inf
+
+
+def product_sqnr_db(sqnr_a_db, sqnr_b_db):
+    """SQNR of a product A·B predicted from those of A and B: 1/SQNR = 1/SQNR_a + 1/SQNR_b, in decibels.
+
+    Holds to first order for independent zero-mean factors whose errors are independent of them
+    (Lin, Talathi & Annapureddy 2016, equation 3). Raises TypeError unless both are numbers, ValueError for NaN.
+
+    >>> round(product_sqnr_db(40.0, 40.0), 2)
+    36.99
+    """
+    ratios = []
+    for name, value in (("sqnr_a_db", sqnr_a_db), ("sqnr_b_db", sqnr_b_db)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
+            raise TypeError(f"{name} is {value!r}; accepted: a number of decibels")
+        if math.isnan(value) or value == -math.inf:
+            raise ValueError(f"{name} is {value}; accepted: a number of decibels, or inf for no noise")
+        ratios.append(10 ** (-value / 10))
+    return -10 * math.log10(sum(ratios)) if sum(ratios) > 0 else math.inf
+
+
+@dataclass(frozen=True)
+class CodeUsage:
+    """How an array uses the codes of its QParams; all fields but the last are counts of codes.
+
+    total: qmax − qmin + 1. reachable: codes from the one of min(x) to the one of max(x).
+    used: distinct codes that occur. wasted: total − reachable.
+    bits_wasted: log2(total / reachable), the share of the bit-width that buys nothing.
+    """
+
+    total: int
+    reachable: int
+    used: int
+    wasted: int
+    bits_wasted: float
+
+
+def code_usage(x, qparams):
+    """How many codes of per-tensor `qparams` the array `x` can reach, uses and wastes: a CodeUsage.
+
+    x: finite real numbers, at least one. Raises TypeError or ValueError as `QParams.quantize`
+    does, and ValueError for per-channel qparams, where each channel has its own answer.
+
+    >>> from quantutils import QParams
+    >>> code_usage([-92.0, 0.0, 127.0], QParams(1.0, 0, -127, 127))
+    CodeUsage(total=255, reachable=220, used=3, wasted=35, bits_wasted=0.21299372333419844)
+    """
+    if qparams.axis is not None:
+        raise ValueError(f"qparams has axis {qparams.axis}; accepted: per-tensor qparams, one channel at a time")
+    x, _ = real_array(x, "x", allow_empty=False)
+    codes = qparams.quantize(x)
+    xp = array_namespace(codes)
+    total = qparams.qmax - qparams.qmin + 1
+    reachable = int(xp.max(codes)) - int(xp.min(codes)) + 1
+    used = int(xp.unique_values(codes).shape[0])
+    return CodeUsage(total, reachable, used, total - reachable, math.log2(total / reachable))

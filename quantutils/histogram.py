@@ -1,0 +1,88 @@
+"""A histogram that takes data batch by batch and widens itself without losing a count."""
+
+import numpy as np
+
+from quantutils.arrays import real_array, whole_number
+
+
+class Histogram:
+    """Counts of values in equal bins over −reach … +reach; reach doubles when a value falls outside.
+
+    Doubling merges neighbouring bins two by two, so no count is ever split or lost.
+    bins: how many, even. counts: int64 (bins,). low, high: smallest and largest value seen, real units, exact.
+
+    >>> histogram = Histogram(4).add([0.1, 0.9]).add([-3.0])
+    >>> histogram.total, histogram.reach, histogram.counts.tolist()
+    (3, 3.6, [1, 0, 2, 0])
+    """
+
+    def __init__(self, bins=2048):
+        bins = whole_number(bins, "bins", 4, 2**22)
+        if bins % 4:
+            raise ValueError(f"bins is {bins}; accepted: a multiple of 4, so that a half merges two by two")
+        self.counts = np.zeros(bins, np.int64)
+        self.reach = 0.0
+        self.low, self.high = np.inf, -np.inf
+
+    @property
+    def total(self):
+        """How many values have been counted."""
+        return int(self.counts.sum())
+
+    @property
+    def width(self):
+        """Width of one bin, in real units."""
+        return 2 * self.reach / len(self.counts)
+
+    @property
+    def centres(self):
+        """Middle of every bin, in real units, float64 (bins,)."""
+        return (np.arange(len(self.counts)) + 0.5) * self.width - self.reach
+
+    def add(self, x):
+        """Count a batch and return the histogram.
+
+        x: finite real numbers, at least one, any shape. Raises TypeError or ValueError otherwise.
+        """
+        x, xp = real_array(x, "x", allow_empty=False)
+        values = np.asarray(xp.astype(x, xp.float64)).ravel()
+        low, high = float(values.min()), float(values.max())
+        if max(-low, high) > 1e300:
+            raise ValueError(f"x reaches from {low} to {high}; accepted: magnitudes up to 1e300")
+        peak = max(-low, high)
+        if self.reach == 0.0 and peak > 0.0:
+            # All that came before was exactly 0, and stays in the bin that begins at 0.
+            self.reach = peak
+        while self.reach < peak:
+            self._double()
+        bins = len(self.counts)
+        if self.reach == 0.0:
+            places = np.full(values.size, bins // 2)
+        else:
+            places = np.minimum((values / self.reach * (bins // 2)).astype(np.int64) + bins // 2, bins - 1)
+            places -= (values < 0) & (places > 0)
+        self.counts += np.bincount(places, minlength=bins)
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        return self
+
+    def _double(self):
+        bins = len(self.counts)
+        merged = self.counts.reshape(-1, 2).sum(axis=1)
+        self.counts = np.zeros(bins, np.int64)
+        self.counts[bins // 4 : bins // 4 + bins // 2] = merged
+        self.reach *= 2
+
+    def quantile(self, share):
+        """The value below which `share` of the counts lie, exact to one bin, within low … high.
+
+        share: 0 … 1; 0 gives low and 1 gives high, both exact. Raises ValueError outside, or without data.
+        """
+        if not 0 <= share <= 1:
+            raise ValueError(f"share is {share}; accepted: 0 to 1")
+        if self.total == 0:
+            raise ValueError("the histogram is empty; call add(x) first")
+        below = np.cumsum(self.counts)
+        place = int(np.searchsorted(below, share * self.total))
+        inside = (share * self.total - (below[place] - self.counts[place])) / max(self.counts[place], 1)
+        edge = place * self.width - self.reach + inside * self.width
+        return float(np.clip(edge, self.low, self.high))
