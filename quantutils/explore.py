@@ -109,6 +109,8 @@ class _Frames:
             for artist in drawing.moving:
                 artist.set_animated(True)
             self.canvas.draw()
+            for artist in drawing.moving:  # the same drawing may still be shown whole
+                artist.set_animated(False)
         self.background = self.canvas.copy_from_bbox(self.figure.bbox)
 
     def frame(self, settings):
@@ -148,11 +150,9 @@ class Explorer(ipywidgets.VBox):
             self.controls[name] = widget
         reset = ipywidgets.Button(description="Reset", tooltip="Back to the first settings", icon="undo")
         reset.on_click(lambda _: self.reset())
-        width, height = self._frames.canvas.get_width_height()
-        # Height fixed by its aspect before the first frame arrives, so that nothing below jumps.
         self.picture = ipywidgets.Image(
             format="png",
-            layout=ipywidgets.Layout(width=f"{width}px", max_width="100%", height="auto", object_fit="contain"),
+            layout=ipywidgets.Layout(width=f"{self._frames.canvas.get_width_height()[0]}px", max_width="100%"),
         )
         self._words = ipywidgets.HTML()
         self._trouble = ipywidgets.HTML()

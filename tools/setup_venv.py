@@ -39,7 +39,7 @@ def installed():
     try:
         with open(STAMP) as file:
             return file.read()
-    except (IOError, OSError):  # noqa: UP024 - two errors in the Pythons that this file must still tell off
+    except (IOError, OSError):  # two errors in old Pythons
         return None
 
 
@@ -77,9 +77,7 @@ def main():
     print("Setting up .venv (once; a few minutes, 1.5 GB on disk) ...")
     # Cleared, so that a half-made or older environment leaves nothing behind.
     if subprocess.call([sys.executable, "-m", "venv", "--clear", VENV]) != 0:
-        stop(
-            "The virtual environment .venv could not be made: see the message above (often a full disk or a read-only folder)."
-        )
+        stop("The folder .venv could not be made: see the message above (often a full disk or a read-only folder).")
     if not pip_install("-r", "requirements.txt"):
         stop(
             "The packages could not be installed: check that this machine reaches a Python package index"
