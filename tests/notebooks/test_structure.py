@@ -74,7 +74,9 @@ def test_every_code_cell_was_executed_in_order_without_error_or_stderr(path):
     cells = code_cells(read(path))
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     for cell in cells:
-        assert not [output for output in cell.outputs if output.output_type == "error" or output.get("name") == "stderr"]
+        assert not [
+            output for output in cell.outputs if output.output_type == "error" or output.get("name") == "stderr"
+        ]
 
 
 @every_notebook
