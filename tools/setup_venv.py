@@ -13,6 +13,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "installed.txt")
+MADE_FOR = os.path.join(VENV, "made_for.txt")
 VENV_PYTHON = os.path.join(VENV, "Scripts", "python.exe") if os.name == "nt" else os.path.join(VENV, "bin", "python")
 
 
@@ -22,25 +23,32 @@ def stop(sentence):
     sys.exit(1)
 
 
-def fingerprint():
-    """What the environment was made from: the pins, the package's description, the Python and the folder."""
-    digest = hashlib.sha256()
-    for name in ("requirements.txt", "pyproject.toml"):
-        with open(os.path.join(ROOT, name), "rb") as file:
-            digest.update(file.read())
-    # A virtual environment holds absolute paths, so a checkout that was moved needs a new one.
-    digest.update(ROOT.encode("utf-8"))
-    digest.update(".".join(str(part) for part in sys.version_info[:2]).encode("utf-8"))
-    return digest.hexdigest()
+def home():
+    """What an environment is bound to: the folder, because it holds absolute paths, and the Python's version."""
+    return "{0} {1}.{2}".format(ROOT, sys.version_info[0], sys.version_info[1])
 
 
-def installed():
-    """The fingerprint that the last complete installation left, or None."""
+def read(path):
+    """The text of a file, or None."""
     try:
-        with open(STAMP) as file:
+        with open(path) as file:
             return file.read()
     except (IOError, OSError):  # two errors in old Pythons
         return None
+
+
+def usable():
+    """Whether .venv was made here by this Python, so that pip can bring it up to date as it stands."""
+    return read(MADE_FOR) == home() and os.path.exists(VENV_PYTHON)
+
+
+def fingerprint():
+    """What the environment was made from: the pins, the package's description, and what it is bound to."""
+    digest = hashlib.sha256(home().encode("utf-8"))
+    for name in ("requirements.txt", "pyproject.toml"):
+        with open(os.path.join(ROOT, name), "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()
 
 
 def check_python():
@@ -72,12 +80,15 @@ def main():
     """Install what is missing; do nothing where nothing changed."""
     check_python()
     wanted = fingerprint()
-    if installed() == wanted and os.path.exists(VENV_PYTHON):
+    if usable() and read(STAMP) == wanted:
         return
     print("Setting up .venv (once; a few minutes, 1.5 GB on disk) ...")
-    # Cleared, so that a half-made or older environment leaves nothing behind.
-    if subprocess.call([sys.executable, "-m", "venv", "--clear", VENV]) != 0:
-        stop("The folder .venv could not be made: see the message above (often a full disk or a read-only folder).")
+    if not usable():
+        # Cleared, because a folder made elsewhere or by another Python cannot be mended.
+        if subprocess.call([sys.executable, "-m", "venv", "--clear", VENV]) != 0:
+            stop("The folder .venv could not be made: see the message above (often a full disk or a read-only folder).")
+        with open(MADE_FOR, "w") as file:
+            file.write(home())
     if not pip_install("-r", "requirements.txt"):
         stop(
             "The packages could not be installed: check that this machine reaches a Python package index"
