@@ -1,0 +1,76 @@
+"""A wrong answer never raises, and each usual mistake gets the sentence that names it."""
+
+import numpy as np
+import pytest
+
+from quantutils.exercises import check, exercise_ids
+
+WRONG = {
+    "00.1": [
+        (5.2, "round it"),
+        (1.3, "dividing"),
+        (1, "dividing"),
+        (6, "one code too high"),
+        (2.5, "what is stored"),
+        (9, "2.6 / 0.5"),
+    ],
+    "00.2": [(-0.01, "positive"), (0.02, "whole step"), (0.5, "real units"), (0.3, "0.02 apart")],
+    "02.1": [
+        ((4 / 256, 64), "255 steps"),
+        ((3 / 127, 0), "symmetric"),
+        ((255 / 4, 64), "upside down"),
+        ((1.0, 64), "width of the range"),
+        ((4 / 255, 63.75), "round it"),
+        ((4 / 255, -64), "wrong sign"),
+        ((4 / 255, 63), "off by one"),
+        ((4 / 255, 0), "nothing below 0"),
+        ((4 / 255, 7), "qmin"),
+        (4 / 255, "2 numbers"),
+    ],
+    "02.2": [
+        (lambda x: x / 0.1, "whole numbers"),
+        (lambda x: np.round(x / 0.1), "clipped"),
+        (lambda x: np.clip(np.round(x / 0.1), -8, 7), "−8 is used"),
+        (lambda x: np.clip(np.floor(x / 0.1), -7, 7), "instead of rounding"),
+        (lambda x: np.clip(np.round(x / 0.1) + 1, -7, 7), "0.0 must"),
+        (lambda x: np.clip(np.round(x / 0.15), -7, 7), "got the code"),
+        (lambda x: x[:3], "shape"),
+        (lambda x: x.no_such_thing, "AttributeError"),
+        (7, "a function"),
+    ],
+    "02.3": [
+        (0.0, "rounded to a code first"),
+        (0.25, "real units"),
+        (-0.25 * 4 / 255, "wrong sign"),
+        (-0.75 * 4 / 255, "nearest code"),
+        (1.0, "63.75"),
+    ],
+}
+NONSENSE = [None, "five", True, [], {}, float("nan"), float("inf"), 1j, object(), np.zeros((2, 2)), lambda: None, -1e9]
+
+
+def test_every_exercise_has_usual_wrong_answers():
+    assert sorted(WRONG) == exercise_ids()
+    assert all(len(wrong) >= 3 for wrong in WRONG.values())
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer", "phrase"), [(k, *pair) for k, pairs in WRONG.items() for pair in pairs]
+)
+def test_usual_mistake_is_named(exercise_id, answer, phrase):
+    verdict = check(exercise_id, answer)
+    assert not verdict.passed
+    assert phrase in verdict.message
+
+
+@pytest.mark.parametrize("exercise_id", exercise_ids())
+def test_nonsense_never_raises_and_never_passes(exercise_id):
+    for answer in [*NONSENSE, ...]:
+        verdict = check(exercise_id, answer)
+        assert not verdict.passed
+        assert len(verdict.message.split()) > 4
+
+
+def test_unknown_exercise_names_those_that_exist():
+    with pytest.raises(ValueError, match=r"exercise_id is '99\.1'; accepted: one of 00\.1"):
+        check("99.1", 0)
