@@ -73,7 +73,7 @@ class Steps:
             raise ValueError(f"names of {self.label!r} are {len(self.names)}; accepted: {len(self.values)}, as values")
 
     def _options(self):
-        return list(zip(self.names or [f"{value:,}" for value in self.values], self.values, strict=True))
+        return list(zip(self.names or map(_shown, self.values), self.values, strict=True))
 
     def widget(self):
         """The ipywidgets slider."""
@@ -83,12 +83,13 @@ class Steps:
 class Choice(Steps):
     """A row of buttons, one of which is pressed; arguments and errors as Steps."""
 
-    def _options(self):
-        return list(zip(self.names or [str(value) for value in self.values], self.values, strict=True))
-
     def widget(self):
         """The ipywidgets buttons."""
         return ipywidgets.ToggleButtons(options=self._options(), value=self.value, style={"button_width": "auto"})
+
+
+def _shown(value):
+    return f"{value:,}" if type(value) in (int, float) else str(value)
 
 
 def _decimals(step):
@@ -102,6 +103,8 @@ class _Frames:
         self.drawing = drawing
         with matplotlib.rc_context(STYLE):
             self.figure = drawing.draw(**settings)
+            if not hasattr(drawing, "moving"):
+                raise TypeError(f"drawing is {drawing!r}, which has no list of moving artists; accepted: a Drawing")
             self.canvas = FigureCanvasAgg(self.figure)
             self.canvas.draw()
             # Fixed from here on: a layout that followed the artists would make the picture jump.
@@ -115,11 +118,15 @@ class _Frames:
 
     def frame(self, settings):
         """The picture at these settings as PNG bytes, and its read-out."""
-        readout = self.drawing.update(**settings)
-        self.canvas.restore_region(self.background)
         with matplotlib.rc_context(STYLE):
+            readout = self.drawing.update(**settings)
+            if not isinstance(readout, str):
+                raise TypeError(f"update returned {readout!r}; accepted: the read-out, as text")
+            self.canvas.restore_region(self.background)
+            # On this canvas, not the figure's: two explorers may share one drawing.
+            renderer = self.canvas.get_renderer()
             for artist in self.drawing.moving:
-                self.figure.draw_artist(artist)
+                artist.draw(renderer)
         pixels = Image.frombuffer(
             "RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba(), "raw", "RGBA", 0, 1
         )
@@ -160,7 +167,8 @@ class Explorer(ipywidgets.VBox):
         rows = ipywidgets.HBox(
             [*self.controls.values(), reset], layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         )
-        self._redraw()
+        # Not through _redraw: settings that cannot be drawn at all are the author's error, to be raised.
+        self._show(*self._frames.frame(self.settings))
         self._fallback = png_of_frame(self.picture.value)
         self._first_readout = self.readout
         super().__init__([rows, self._trouble, self.picture, self._words])
@@ -188,13 +196,17 @@ class Explorer(ipywidgets.VBox):
 
     def _redraw(self):
         try:
-            self.picture.value, self.readout = self._frames.frame(self.settings)
+            self._show(*self._frames.frame(self.settings))
         except Exception as error:  # a callback's error would vanish in the kernel's log
             text = html.escape(f"{type(error).__name__}: {error}")
             self._trouble.value = f'<div role="alert"><b>This setting cannot be drawn.</b> {text}</div>'
-            return
+
+    def _show(self, picture, readout):
+        self.picture.value, self.readout = picture, readout
         self._trouble.value = ""
-        self._words.value = f'<div role="status" aria-live="polite">{html.escape(self.readout)}</div>'
+        self._words.value = (
+            f'<div role="status" aria-live="polite" style="line-height: 1.5">{html.escape(self.readout)}</div>'
+        )
 
     def __repr__(self):
         return f"Explorer: {self._first_readout}"
