@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from quantutils.arrays import as_array, code_array, dtype_name, flag, real_array, whole_number
+from quantutils.arrays import code_array, dtype_name, flag, real_array, real_numbers, whole_number
 
 FLOAT32 = np.finfo(np.float32)
+SCALES = (
+    f"at least {FLOAT32.tiny}, and the outermost code stands for at most {FLOAT32.max}"
+    " (what float32 holds at full precision)"
+)
 
 
 def code_limits(bits=8, symmetric=False, signed=True, full_range=False):
@@ -60,17 +64,15 @@ class QParams:
 
     def __post_init__(self):
         put = object.__setattr__
-        put(self, "qmin", whole_number(self.qmin, "qmin", -(2**15), 2**16 - 1))
+        put(self, "qmin", whole_number(self.qmin, "qmin", -(2**15), 2**16 - 2))
         put(self, "qmax", whole_number(self.qmax, "qmax", self.qmin + 1, min(self.qmin + 2**16 - 1, 2**16 - 1)))
-        scale = np.asarray(real_array(_real_values(self.scale, "scale"), "scale")[0], dtype=np.float64)
-        zero_point = np.asarray(code_array(self.zero_point, "zero_point", self.qmin, self.qmax)[0], dtype=np.int64)
-        if scale.size == 0 or not (np.all(scale >= FLOAT32.tiny) and np.all(scale <= FLOAT32.max)):
-            raise ValueError(
-                f"scale is {self.scale}; accepted: positive numbers from {FLOAT32.tiny} to {FLOAT32.max}"
-                " (what float32 holds at full precision)"
-            )
+        scale = real_numbers(self.scale, "scale", allow_empty=False)
+        # Copied, since it is frozen below and the caller's own array must stay writeable.
+        zero_point = np.asarray(code_array(self.zero_point, "zero_point", self.qmin, self.qmax)[0]).astype(np.int64)
         if scale.shape != zero_point.shape:
             raise ValueError(f"zero_point has shape {zero_point.shape}; accepted: that of scale, {scale.shape}")
+        if not np.all(_fits_float32(scale, zero_point, self.qmin, self.qmax)):
+            raise ValueError(f"scale is {self.scale}; accepted: {SCALES}")
         self._check_layout(scale)
         scale.flags.writeable = zero_point.flags.writeable = False
         put(self, "scale", scale if scale.ndim else float(scale))
@@ -190,7 +192,12 @@ class QParams:
         """
         x, xp = real_array(x, "x")
         dtype = "float64" if dtype_name(x) == "float64" else "float32"
-        return xp.astype(self.dequantize(self.quantize(x), dtype), x.dtype)
+        x_hat = self.dequantize(self.quantize(x), dtype)
+        if dtype_name(x) not in ("float32", "float64"):
+            # Half a step above float16's largest number is infinity; that number itself is nearer.
+            largest = float(xp.finfo(x.dtype).max)
+            x_hat = xp.clip(x_hat, -largest, largest)
+        return xp.astype(x_hat, x.dtype)
 
 
 def choose_qparams(
@@ -213,7 +220,7 @@ def choose_qparams(
     QParams(scale=0.1, zero_point=0, qmin=0, qmax=255, axis=None, group_size=None)
     """
     qmin, qmax = code_limits(bits, symmetric, signed, full_range)
-    low, high = _range_end(low, "low"), _range_end(high, "high")
+    low, high = real_numbers(low, "low", allow_empty=False), real_numbers(high, "high", allow_empty=False)
     if low.shape != high.shape:
         raise ValueError(f"high has shape {high.shape}; accepted: that of low, {low.shape}")
     if np.any(low > high):
@@ -225,40 +232,42 @@ def choose_qparams(
         high = np.maximum(-low, high)
         low = -high if signed else np.zeros_like(high)
     with np.errstate(over="ignore"):  # a width beyond float64 becomes inf and is refused below
-        width = (high - low) / (qmax - qmin)
-    empty = width == 0.0
-    if np.any(empty):
-        if if_all_zero is None:
-            raise ValueError(
-                f"low and high are both 0 in {int(np.sum(empty))} of {empty.size} ranges; accepted: a range with"
-                " some width, or if_all_zero=1.0 to give all-zero data that scale"
-            )
-        width = np.where(empty, float(_range_end(if_all_zero, "if_all_zero")), width)
-    if np.any(width < FLOAT32.tiny) or np.any(width > FLOAT32.max):
+        scale = np.asarray((high - low) / (qmax - qmin))
+    empty = low == high
+    if if_all_zero is not None:
+        scale = np.where(empty, _scale_of_zeros(if_all_zero), scale)
+    elif np.any(empty):
         raise ValueError(
-            f"low is {low} and high is {high}: the scale would be {width}; accepted: ranges whose scale"
-            f" lies between {FLOAT32.tiny} and {FLOAT32.max}"
+            f"low and high are both 0 in {int(np.sum(empty))} of {empty.size} ranges; accepted: a range with"
+            " some width, or if_all_zero=1.0 to give all-zero data that scale"
         )
-    if symmetric:
-        zero_point = np.zeros(width.shape, np.int64)
-    else:
-        zero_point = np.clip(np.round(qmin - low / width), qmin, qmax).astype(np.int64)
-    return QParams(width, zero_point, qmin, qmax, axis, group_size)
+    zero_point = np.zeros(scale.shape, np.int64)
+    if not symmetric:
+        steps = low / np.maximum(scale, FLOAT32.tiny)  # a smaller scale is refused below
+        zero_point = np.clip(np.round(qmin - steps), qmin, qmax).astype(np.int64)
+    if not np.all(_fits_float32(scale, zero_point, qmin, qmax)):
+        raise ValueError(f"low is {low} and high is {high}: the scale would be {scale}; accepted: {SCALES}")
+    return QParams(scale, zero_point, qmin, qmax, axis, group_size)
 
 
-def _real_values(values, name):
-    """Numbers given as ints or floats, as float64: a scale of 1 is as good as 1.0."""
-    array = as_array(values, name)
-    if dtype_name(array) in ("bool", "object") or "complex" in dtype_name(array):
-        raise TypeError(f"{name} is {values!r}; accepted: a real number or an array of them")
-    try:
-        return np.asarray(array).astype(np.float64)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise TypeError(f"{name} is {values!r} ({error}); accepted: a real number or an array of them") from None
+def need_qparams(value, name):
+    """Raise TypeError unless `value` is a QParams."""
+    if not isinstance(value, QParams):
+        raise TypeError(f"{name} is {value!r}; accepted: a QParams, as choose_qparams returns it")
 
 
-def _range_end(values, name):
-    return np.asarray(real_array(_real_values(values, name), name, allow_empty=False)[0])
+def _scale_of_zeros(value):
+    scale = real_numbers(value, "if_all_zero")
+    if scale.ndim or not scale >= FLOAT32.tiny:
+        raise ValueError(f"if_all_zero is {value!r}; accepted: one positive number, the scale of all-zero data")
+    return scale
+
+
+def _fits_float32(scale, zero_point, qmin, qmax):
+    """Where float32 holds the scale at full precision and the real numbers of all its codes."""
+    with np.errstate(over="ignore"):
+        steps = np.maximum(qmax - zero_point, zero_point - qmin).astype(np.float32)
+        return (scale >= FLOAT32.tiny) & np.isfinite(scale.astype(np.float32) * steps)
 
 
 def _at_least_float32(x, xp):

@@ -40,7 +40,7 @@ def as_array(x, name):
 def real_array(x, name, *, allow_empty=True):
     """`x` as an array of finite real numbers, and its namespace: (array, namespace).
 
-    Half-precision input is returned as it is; the caller computes in float32.
+    Half-precision input is returned as it is; the caller computes in float32. A gradient is left behind.
     Raises TypeError for another dtype than float16, bfloat16, float32, float64;
     ValueError for NaN, infinities and, unless `allow_empty`, for an array without elements.
     """
@@ -48,6 +48,8 @@ def real_array(x, name, *, allow_empty=True):
     if dtype_name(x) not in REAL_DTYPES:
         raise TypeError(f"{name} has dtype {dtype_name(x)}; accepted: real numbers ({', '.join(REAL_DTYPES)})")
     xp = array_namespace(x)
+    if hasattr(x, "detach"):
+        x = x.detach()  # codes carry no gradient, and a tensor that does would refuse to become a NumPy array
     size = int(np.prod(x.shape))
     if size == 0 and not allow_empty:
         raise ValueError(f"{name} is empty (shape {tuple(x.shape)}); accepted: at least one element")
@@ -56,6 +58,19 @@ def real_array(x, name, *, allow_empty=True):
         infinities = int(xp.sum(xp.astype(xp.isinf(x), xp.int64)))
         raise ValueError(f"{name} holds {nans} NaN and {infinities} infinite values; accepted: finite numbers")
     return x, xp
+
+
+def real_numbers(values, name, *, allow_empty=True):
+    """Parameters given as ints or floats, as a float64 NumPy array of their own: a scale of 1 is as good as 1.0.
+
+    Raises TypeError for what is not numbers (bool included), ValueError as `real_array`.
+    """
+    x = as_array(values, name)
+    if dtype_name(x) not in REAL_DTYPES + CODE_DTYPES:
+        raise TypeError(f"{name} has dtype {dtype_name(x)}; accepted: a real number or an array of them")
+    xp = array_namespace(x)
+    x, _ = real_array(xp.astype(x, xp.float64), name, allow_empty=allow_empty)
+    return np.asarray(x).copy()
 
 
 def code_array(q, name, qmin=None, qmax=None):
