@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace
 
+from quantutils.affine import need_qparams
 from quantutils.arrays import real_array, same_shape
 
 
@@ -50,13 +51,19 @@ def sqnr_db(x, x_hat):
     20.0
     """
     x, x_hat, xp = _pair_as_float64(x, x_hat)
-    largest = float(xp.max(xp.abs(x)))
-    if largest == 0.0:
+    signal, noise = _energy_db(x, xp), _energy_db(x - x_hat, xp)
+    if signal == -math.inf:
         raise ValueError("x is zero throughout; accepted: a signal with some power, or the ratio has no meaning")
+    return signal - noise
+
+
+def _energy_db(x, xp):
+    """Σx² in decibels; −inf where x is zero throughout."""
+    peak = float(xp.max(xp.abs(x)))
+    if peak == 0.0:
+        return -math.inf
     # Scaled by the largest value first, so that squares of tiny or huge numbers stay in float64.
-    noise = float(xp.sum(((x - x_hat) / largest) ** 2))
-    signal = float(xp.sum((x / largest) ** 2))
-    return 10 * math.log10(signal / noise) if noise > 0.0 else math.inf
+    return 20 * math.log10(peak) + 10 * math.log10(float(xp.sum((x / peak) ** 2)))
 
 
 def product_sqnr_db(sqnr_a_db, sqnr_b_db):
@@ -68,14 +75,16 @@ def product_sqnr_db(sqnr_a_db, sqnr_b_db):
     >>> round(product_sqnr_db(40.0, 40.0), 2)
     36.99
     """
-    ratios = []
     for name, value in (("sqnr_a_db", sqnr_a_db), ("sqnr_b_db", sqnr_b_db)):
         if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
             raise TypeError(f"{name} is {value!r}; accepted: a number of decibels")
         if math.isnan(value) or value == -math.inf:
             raise ValueError(f"{name} is {value}; accepted: a number of decibels, or inf for no noise")
-        ratios.append(10 ** (-value / 10))
-    return -10 * math.log10(sum(ratios)) if sum(ratios) > 0 else math.inf
+    worse, better = sorted((float(sqnr_a_db), float(sqnr_b_db)))
+    if worse == math.inf:
+        return math.inf
+    # The better ratio as a share of the worse one, so that no number of decibels overflows.
+    return worse - 10 * math.log10(1 + 10 ** ((worse - better) / 10))
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ def code_usage(x, qparams):
     >>> code_usage([-92.0, 0.0, 127.0], QParams(1.0, 0, -127, 127))
     CodeUsage(total=255, reachable=220, used=3, wasted=35, bits_wasted=0.21299372333419844)
     """
+    need_qparams(qparams, "qparams")
     if qparams.axis is not None:
         raise ValueError(f"qparams has axis {qparams.axis}; accepted: per-tensor qparams, one channel at a time")
     x, _ = real_array(x, "x", allow_empty=False)

@@ -60,4 +60,4 @@ def _numpy_codes(values, name):
 def _packable(bits):
     if whole_number(bits, "bits", 2, 8) not in (2, 4, 8):
         raise ValueError(f"bits is {bits}; accepted: 2, 4 or 8, which fill a byte without a gap")
-    return bits
+    return int(bits)
