@@ -5,6 +5,15 @@ import pytest
 
 from quantutils.exercises import check, exercise_ids
 
+
+def wide(codes):
+    return codes.astype(np.int64)
+
+
+def exact(qa, qb, za, zb):
+    return (wide(qa) - za) @ (wide(qb) - zb)
+
+
 WRONG = {
     "00.1": [
         (5.2, "round it"),
@@ -44,6 +53,34 @@ WRONG = {
         (-0.25 * 4 / 255, "wrong sign"),
         (-0.75 * 4 / 255, "nearest code"),
         (1.0, "63.75"),
+    ],
+    "04.1": [
+        (lambda qa, qb, za, zb: wide(qa) @ wide(qb), "Three terms are missing"),
+        (lambda qa, qb, za, zb: exact(qa, qb, za, zb) - qa.shape[1] * za * zb, "constant K·za·zb is missing"),
+        (lambda qa, qb, za, zb: exact(qa, qb, za, zb) - (qa.shape[1] - 1) * za * zb, "za·zb once for each"),
+        (lambda qa, qb, za, zb: exact(qa, qb, za, zb) - 2 * qa.shape[1] * za * zb, "wrong sign"),
+        (lambda qa, qb, za, zb: exact(qa, qb, -za, -zb), "they are subtracted"),
+        (lambda qa, qb, za, zb: exact(qa, qb, zb, za), "swapped"),
+        (lambda qa, qb, za, zb: (qa @ qb.view(np.uint8)).astype(np.int8), "wrapped round"),
+        (lambda qa, qb, za, zb: exact(qa, qb, za, zb) + 1, "the first element is"),
+        (lambda qa, qb: qa @ qb, "TypeError"),
+    ],
+    "04.2": [
+        (131071, "−128"),
+        (66311, "u8 · s8"),
+        (133145, "one product too many"),
+        ((2**31 - 1) / 127**2, "round down"),
+        (2**32 // 127**2, "sign"),
+        (2, "int16"),
+        (7, "how large can one product get"),
+    ],
+    "04.3": [
+        (66, "cleaner than its factors"),
+        (33, "the mean"),
+        (30, "adds its noise as well"),
+        (-29.03, "wrong sign"),
+        (26.99, "30 dB each"),
+        (12, "noise shares"),
     ],
 }
 NONSENSE = [None, "five", True, [], {}, float("nan"), float("inf"), 1j, object(), np.zeros((2, 2)), lambda: None, -1e9]

@@ -178,6 +178,8 @@ def _names(source, context):
             names.add(node.name)
         elif context is ast.Store and isinstance(node, ast.arg):
             names.add(node.arg)
+        elif context is ast.Store and isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
     return names
 
 
