@@ -47,9 +47,9 @@ class Histogram:
         x, xp = real_array(x, "x", allow_empty=False)
         values = np.asarray(xp.astype(x, xp.float64)).ravel()
         low, high = float(values.min()), float(values.max())
-        if max(-low, high) > 1e300:
-            raise ValueError(f"x reaches from {low} to {high}; accepted: magnitudes up to 1e300")
         peak = max(-low, high)
+        if peak > 1e300:
+            raise ValueError(f"x reaches from {low} to {high}; accepted: magnitudes up to 1e300")
         if self.reach == 0.0 and peak > 0.0:
             # All that came before was exactly 0, and stays in the bin that begins at 0.
             self.reach = peak
@@ -75,12 +75,17 @@ class Histogram:
     def quantile(self, share):
         """The value below which `share` of the counts lie, exact to one bin, within low … high.
 
-        share: 0 … 1; 0 gives low and 1 gives high, both exact. Raises ValueError outside, or without data.
+        share: 0 … 1; 0 gives low and 1 gives high, both exact. Raises TypeError for what is not a number,
+        ValueError outside or without data.
         """
+        if isinstance(share, bool) or not isinstance(share, (int, float)):
+            raise TypeError(f"share is {share!r}; accepted: a number from 0 to 1")
         if not 0 <= share <= 1:
-            raise ValueError(f"share is {share}; accepted: 0 to 1")
+            raise ValueError(f"share is {share}; accepted: a number from 0 to 1")
         if self.total == 0:
             raise ValueError("the histogram is empty; call add(x) first")
+        if share in (0, 1):
+            return self.low if share == 0 else self.high
         below = np.cumsum(self.counts)
         place = int(np.searchsorted(below, share * self.total))
         inside = (share * self.total - (below[place] - self.counts[place])) / max(self.counts[place], 1)

@@ -6,7 +6,7 @@ Each has `observe(x)`, which may be called batch by batch and returns the observ
 
 import numpy as np
 
-from quantutils.affine import choose_qparams, code_limits
+from quantutils.affine import FLOAT32, choose_qparams, code_limits
 from quantutils.arrays import real_array, whole_number
 from quantutils.histogram import Histogram
 
@@ -64,10 +64,9 @@ class MinMax:
                 )
             split = (length // self.group_size, self.group_size)
             x, others = xp.reshape(x, tuple(x.shape[:axis]) + split + tuple(x.shape[axis + 1 :])), (axis + 1,)
-        if not others:
-            return np.asarray(x, np.float64), np.asarray(x, np.float64)
-        ends = (xp.min(x, axis=others), xp.max(x, axis=others))
-        return tuple(np.asarray(xp.astype(end, xp.float64)) for end in ends)
+        ends = (xp.min(x, axis=others), xp.max(x, axis=others)) if others else (x, x)
+        # Copied: with nothing to reduce over these are the caller's own numbers.
+        return tuple(np.asarray(xp.astype(end, xp.float64)).copy() for end in ends)
 
     def qparams(self, bits=8, symmetric=False, signed=True, *, full_range=False, if_all_zero=None):
         """QParams for the range seen so far; arguments and errors as `choose_qparams`.
@@ -138,7 +137,7 @@ class Percentile(_HistogramObserver):
     """The range that leaves (100 − percentile) % of the values out at either end.
 
     percentile: above 50, at most 100, in percent. bins: resolution; each end is exact to one
-    bin, about (high − low) / bins of the data. Symmetric parameters take the larger of the two ends.
+    bin, at most 4·max|x| / bins wide. Symmetric parameters take the larger of the two ends.
 
     >>> wide = np.append(np.linspace(0.0, 1.0, 10_000), 1000.0)
     >>> Percentile(99.0, bins=65536).observe(wide).qparams(signed=False).scale < 1.1 / 255
@@ -185,6 +184,9 @@ class MSE(_HistogramObserver):
             lows = low * factors if low < 0 else [0.0]
             highs = high * factors if high > 0 else [0.0]
             pairs = [(some_low, some_high) for some_low in lows for some_high in highs]
+        qmin, qmax = code_limits(bits, symmetric, signed, full_range)
+        # Where even the whole range is hardly wide enough for a float32 scale, a part of it may not be.
+        pairs = [pair for pair in pairs if pair[1] - pair[0] >= FLOAT32.tiny * (qmax - qmin)] or [(low, high)]
         errors = [self._error(*pair, bits, symmetric, signed, full_range) for pair in pairs]
         # The last of the equals: of ranges that cost the same, the widest clips least.
         return pairs[len(errors) - 1 - int(np.argmin(errors[::-1]))]
