@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from quantutils.arrays import code_array, real_array, same_library, whole_number
+from quantutils.affine import need_qparams
+from quantutils.arrays import as_array, code_array, flag, real_numbers, same_library, whole_number
 
 INT32_MAX = 2**31 - 1
 
@@ -42,8 +43,7 @@ def integer_matmul(qa, qb):
     qa, xp = code_array(qa, "qa")
     qb, _ = code_array(qb, "qb")
     same_library(qa, qb, "qa", "qb")
-    if qa.ndim < 2 or qb.ndim < 2 or qa.shape[-1] != qb.shape[-2]:
-        raise ValueError(f"qb has shape {tuple(qb.shape)}; accepted: (…, K, N), K the last axis of {tuple(qa.shape)}")
+    _check_shapes(tuple(qa.shape), tuple(qb.shape))
     k, peak_a, peak_b = qa.shape[-1], _max_abs(qa, xp), _max_abs(qb, xp)
     if k * peak_a * peak_b > INT32_MAX:
         raise ValueError(
@@ -55,13 +55,26 @@ def integer_matmul(qa, qb):
     return xp.astype(product, xp.int32)
 
 
+def _check_shapes(a_shape, b_shape):
+    if len(a_shape) < 2:
+        raise ValueError(f"qa has shape {a_shape}; accepted: (…, M, K)")
+    if len(b_shape) < 2 or a_shape[-1] != b_shape[-2]:
+        raise ValueError(f"qb has shape {b_shape}; accepted: (…, K, N), where qa (…, M, K) has shape {a_shape}")
+    try:
+        np.broadcast_shapes(a_shape[:-2], b_shape[:-2])
+    except ValueError:
+        raise ValueError(
+            f"qb has shape {b_shape}; accepted: axes before the last two that broadcast with those of qa, {a_shape}"
+        ) from None
+
+
 def _max_abs(q, xp):
     wide = xp.astype(q, xp.int64)
     return max(int(xp.max(wide)), -int(xp.min(wide))) if int(np.prod(q.shape)) else 0
 
 
 class ProductTerms(NamedTuple):
-    """The four terms of the expanded product, int64, that add up to Σ(qa−za)(qb−zb); each broadcasts to (…, M, N).
+    """The four terms of the expanded product, exact, that add up to Σ(qa−za)(qb−zb); each broadcasts to (…, M, N).
 
     product: Σ qa·qb. rows: −zb·Σ qa, one number a row. columns: −za·Σ qb, one a column. constant: K·za·zb.
     """
@@ -79,6 +92,8 @@ def product_terms(qa, a_qparams, qb, b_qparams):
     per-tensor or per-column (axis N). Raises ValueError for codes outside the range, for scales
     along K (they cannot be pulled out of the sum) and for what `integer_matmul` refuses.
     """
+    need_qparams(a_qparams, "a_qparams")
+    need_qparams(b_qparams, "b_qparams")
     qa, xp = code_array(qa, "qa", a_qparams.qmin, a_qparams.qmax)
     qb, _ = code_array(qb, "qb", b_qparams.qmin, b_qparams.qmax)
     product = xp.astype(integer_matmul(qa, qb), xp.int64)
@@ -103,8 +118,8 @@ def quantized_matmul(qa, a_qparams, qb, b_qparams):
     terms = product_terms(qa, a_qparams, qb, b_qparams)
     accumulator = terms.product + terms.rows + terms.columns + terms.constant
     xp = array_namespace(accumulator)
-    scale_a = _along_result(a_qparams, a_qparams.scale, accumulator, -2, "a_qparams", xp)
-    scale_b = _along_result(b_qparams, b_qparams.scale, accumulator, -1, "b_qparams", xp)
+    scale_a = _along_result(a_qparams, a_qparams.scale, as_array(qa, "qa"), -2, "a_qparams", xp)
+    scale_b = _along_result(b_qparams, b_qparams.scale, as_array(qb, "qb"), -1, "b_qparams", xp)
     return xp.astype(xp.astype(accumulator, xp.float64) * scale_a * scale_b, xp.float32)
 
 
@@ -112,7 +127,7 @@ def _along_result(qparams, values, matrix, axis, name, xp):
     """scale or zero_point of one factor, shaped to broadcast against the (…, M, N) product."""
     if qparams.axis is None:
         return values
-    if qparams.group_size is not None or (qparams.axis % matrix.ndim) - matrix.ndim != axis:
+    if qparams.group_size is not None or qparams.axis not in (axis, matrix.ndim + axis):
         raise ValueError(
             f"{name} has axis {qparams.axis} and group_size {qparams.group_size}; accepted: per-tensor or one"
             f" scale along axis {axis}: a scale that changes along K cannot be pulled out of the sum"
@@ -139,7 +154,7 @@ def fixed_point_multiplier(multiplier):
     >>> fixed_point_multiplier(0.75)
     FixedPointMultiplier(mantissa=1610612736, shift=31)
     """
-    value, _ = real_array(multiplier, "multiplier")
+    value = real_numbers(multiplier, "multiplier")
     if value.ndim != 0 or not 2.0**-32 <= float(value) < 2.0**30:
         raise ValueError(f"multiplier is {multiplier!r}; accepted: one real number, 2⁻³² ≤ multiplier < 2³⁰")
     fraction, exponent = np.frexp(float(value))
@@ -162,18 +177,20 @@ def requantize(accumulator, multiplier, out_qparams):
     array([53,  3], dtype=int8)
     """
     accumulator, xp = code_array(accumulator, "accumulator", -(2**31), INT32_MAX)
+    need_qparams(out_qparams, "out_qparams")
     if out_qparams.axis is not None:
         raise ValueError(f"out_qparams has axis {out_qparams.axis}; accepted: per-tensor qparams")
     if isinstance(multiplier, FixedPointMultiplier):
         mantissa = whole_number(multiplier.mantissa, "multiplier.mantissa", 1, 2**31 - 1)
-        shift = whole_number(multiplier.shift, "multiplier.shift", 1, 62)
-        half = 1 << (shift - 1)
+        shift = whole_number(multiplier.shift, "multiplier.shift", 0, 62)
+        half = (1 << shift) >> 1
         steps = (xp.astype(accumulator, xp.int64) * mantissa + half) >> shift
     else:
-        value, _ = real_array(multiplier, "multiplier")
-        if value.ndim != 0 or float(value) <= 0:
+        value = real_numbers(multiplier, "multiplier")
+        if value.ndim != 0 or not value > 0:
             raise ValueError(f"multiplier is {multiplier!r}; accepted: one positive number")
-        steps = xp.round(xp.astype(accumulator, xp.float64) * float(value))
+        with np.errstate(over="ignore"):  # a product beyond float64 becomes inf; the clip brings it back
+            steps = xp.round(xp.asarray(xp.astype(accumulator, xp.float64) * float(value)))
     codes = xp.clip(steps + out_qparams.zero_point, out_qparams.qmin, out_qparams.qmax)
     return xp.astype(xp.asarray(codes), getattr(xp, out_qparams.code_dtype))
 
@@ -183,21 +200,23 @@ class OperationCount:
     """Operations of one (M, K) × (K, N) product, before (float) and after quantization.
 
     float_multiply_adds: the float product. integer_multiply_adds: the integer product; as many.
-    row_sum_adds, column_sum_adds: Σqa and Σqb for the zero points. correction_adds: adding terms to M·N results.
-    rescale_multiplies: one by sa·sb for each result.
+    row_sum_adds, column_sum_adds: Σqa and Σqb for the zero points. zero_point_multiplies: zb·Σqa, za·Σqb and K·za·zb.
+    correction_adds: adding these terms to M·N results. rescale_multiplies: one by sa·sb for each result.
     """
 
     float_multiply_adds: int
     integer_multiply_adds: int
     row_sum_adds: int
     column_sum_adds: int
+    zero_point_multiplies: int
     correction_adds: int
     rescale_multiplies: int
 
     @property
     def added(self):
         """Everything that quantization adds to the multiply-adds that stay."""
-        return self.row_sum_adds + self.column_sum_adds + self.correction_adds + self.rescale_multiplies
+        sums = self.row_sum_adds + self.column_sum_adds
+        return sums + self.zero_point_multiplies + self.correction_adds + self.rescale_multiplies
 
 
 def operation_count(m, k, n, a_symmetric=False, b_symmetric=False):
@@ -210,12 +229,15 @@ def operation_count(m, k, n, a_symmetric=False, b_symmetric=False):
     4096
     """
     m, k, n = (whole_number(size, name, 1) for size, name in ((m, "m"), (k, "k"), (n, "n")))
-    terms = (not b_symmetric) + (not a_symmetric) + (not a_symmetric and not b_symmetric)
+    a_shifted = not flag(a_symmetric, "a_symmetric")
+    b_shifted = not flag(b_symmetric, "b_symmetric")
+    terms = b_shifted + a_shifted + (a_shifted and b_shifted)
     return OperationCount(
         float_multiply_adds=m * k * n,
         integer_multiply_adds=m * k * n,
-        row_sum_adds=0 if b_symmetric else m * (k - 1),
-        column_sum_adds=0 if a_symmetric else n * (k - 1),
+        row_sum_adds=m * (k - 1) if b_shifted else 0,
+        column_sum_adds=n * (k - 1) if a_shifted else 0,
+        zero_point_multiplies=m * b_shifted + n * a_shifted + 2 * (a_shifted and b_shifted),
         correction_adds=terms * m * n,
         rescale_multiplies=m * n,
     )
