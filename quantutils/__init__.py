@@ -19,7 +19,7 @@ from quantutils.matmul import (
     requantize,
 )
 from quantutils.observers import MSE, MinMax, MovingAverageMinMax, Percentile
-from quantutils.storage import pack_codes, unpack_codes
+from quantutils.storage import pack_codes, unpack_codes, weight_bytes
 
 __all__ = [
     "MSE",
@@ -47,4 +47,5 @@ __all__ = [
     "requantize",
     "sqnr_db",
     "unpack_codes",
+    "weight_bytes",
 ]

@@ -1,8 +1,25 @@
-"""Codes narrower than a byte, really packed: two int4 or four int2 codes in each byte of a file."""
+"""What codes weigh: the bytes of a model, and codes narrower than a byte really packed, two or four in each."""
 
 import numpy as np
 
 from quantutils.arrays import as_array, code_array, dtype_name, flag, whole_number
+
+
+def weight_bytes(parameters, bits, group_size=None, scale_bits=16):
+    """Bytes of `parameters` weights of `bits` bits, with one scale of `scale_bits` bits for every group; rounded up.
+
+    parameters · bits / 8, and ⌈parameters / group_size⌉ · scale_bits / 8 more with a group_size.
+    Computed, not measured: a file adds a header. Raises TypeError or ValueError unless all are whole
+    and positive, bits at most 64.
+
+    >>> weight_bytes(7_000_000_000, 4), weight_bytes(7_000_000_000, 4, group_size=32)
+    (3500000000, 3937500000)
+    """
+    total = whole_number(parameters, "parameters", 1) * whole_number(bits, "bits", 1, 64)
+    if group_size is not None:
+        groups = -(-parameters // whole_number(group_size, "group_size", 1))
+        total += groups * whole_number(scale_bits, "scale_bits", 1, 64)
+    return -(-total // 8)
 
 
 def pack_codes(codes, bits):

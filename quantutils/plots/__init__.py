@@ -1,21 +1,41 @@
 """Figures of the lessons: data and parameters in, one matplotlib Figure out."""
 
 from quantutils.plots.drawing import Drawing
+from quantutils.plots.first_steps import TenNumbersDrawing, course_map, restored_numbers
 from quantutils.plots.mapping import MappingDrawing, number_lines, round_trip_errors, staircases
+from quantutils.plots.memory import MemoryDrawing, quality_against_size, size_bars
 from quantutils.plots.product import ProductDrawing, budget_bars, four_terms, noise_against_k
+from quantutils.plots.range_use import (
+    RangeDrawing,
+    clipping_curves,
+    code_budget,
+    range_funnels,
+    rounding_and_clipping,
+)
 from quantutils.plots.style import new_figure, png_bytes, show
 
 __all__ = [
     "Drawing",
     "MappingDrawing",
+    "MemoryDrawing",
     "ProductDrawing",
+    "RangeDrawing",
+    "TenNumbersDrawing",
     "budget_bars",
+    "clipping_curves",
+    "code_budget",
+    "course_map",
     "four_terms",
     "new_figure",
     "noise_against_k",
     "number_lines",
     "png_bytes",
+    "quality_against_size",
+    "range_funnels",
+    "restored_numbers",
     "round_trip_errors",
+    "rounding_and_clipping",
     "show",
+    "size_bars",
     "staircases",
 ]
