@@ -5,6 +5,8 @@ The static figure of a lesson and its explorer are the same drawing.
 
 import abc
 
+from quantutils.plots.style import in_style
+
 
 class Drawing(abc.ABC):
     """What `explore` needs of a drawing. A subclass gives two methods and one list.
@@ -26,6 +28,7 @@ class Drawing(abc.ABC):
     def update(self, **settings):
         """Move the artists to the settings; return the read-out."""
 
+    @in_style
     def draw(self, **settings):
         """The Figure at these settings, built at the first call; `readout` then holds its text."""
         if self.figure is None:

@@ -4,19 +4,25 @@ import numpy as np
 
 from quantutils.affine import choose_qparams
 from quantutils.errors import sqnr_db
+from quantutils.plots.checks import by_label, number, one_of, per_tensor, values_1d
 from quantutils.plots.drawing import Drawing
-from quantutils.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, new_figure
+from quantutils.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, in_style, log_ticks, new_figure
+
+MODES = ("symmetric", "asymmetric")
 
 
+@in_style
 def number_lines(qparams_by_name, values=()):
     """One number line for each QParams: a tick for every real number that has a code, the codes of three of them.
 
     qparams_by_name: {label: QParams}, per-tensor, at most 6 bits so that ticks can be told apart.
     values: real numbers marked with a cross on every line, and with a dot where they come back. Returns the Figure.
     """
+    by_label(qparams_by_name, "qparams_by_name", "QParams")
+    values = values_1d(values, "values").astype(np.float64) if np.size(values) else np.zeros(0)
     figure, axes = new_figure(rows=len(qparams_by_name), height=0.8 + 1.25 * len(qparams_by_name), sharex=True)
-    values = np.asarray(values, dtype=np.float64)
     for axis, (label, qparams) in zip(np.atleast_1d(axes), qparams_by_name.items(), strict=True):
+        per_tensor(qparams, f"qparams_by_name[{label!r}]")
         codes = np.arange(qparams.qmin, qparams.qmax + 1)
         points = qparams.dequantize(codes, "float64")
         axis.axhline(0, color=GREY, linewidth=1)
@@ -38,14 +44,17 @@ def number_lines(qparams_by_name, values=()):
     return figure
 
 
+@in_style
 def staircases(qparams_by_name, low, high):
     """The staircase x → x̂ of each QParams beside the diagonal, small multiples on one scale.
 
     qparams_by_name: {title: QParams}, per-tensor. low, high: the part of the real axis shown. Returns the Figure.
     """
+    by_label(qparams_by_name, "qparams_by_name", "QParams")
+    x = np.linspace(number(low, "low"), number(high, "high", above=low), 1601)
     figure, axes = new_figure(columns=len(qparams_by_name), sharey=True, height=3.6)
-    x = np.linspace(low, high, 1601)
     for axis, (title, qparams) in zip(np.atleast_1d(axes), qparams_by_name.items(), strict=True):
+        per_tensor(qparams, f"qparams_by_name[{title!r}]")
         axis.plot(x, x, color=GREY, linewidth=1, linestyle="--", label="x")
         axis.plot(x, qparams.fake_quantize(x), color=BLUE, label="x̂")
         axis.set_title(title)
@@ -55,11 +64,14 @@ def staircases(qparams_by_name, low, high):
     return figure
 
 
+@in_style
 def round_trip_errors(x, qparams):
     """The error x̂ − x of every value, with the bound ± scale / 2 and the ends of the range.
 
     x: real numbers, (values,). qparams: per-tensor. Returns the Figure.
     """
+    x = values_1d(x, "x")
+    per_tensor(qparams, "qparams")
     figure, axis = new_figure(height=3.4)
     errors = qparams.fake_quantize(x) - x
     axis.plot(x, errors, ".", color=BLUE, markersize=3, alpha=0.5, label="x̂ − x")
@@ -83,9 +95,9 @@ class MappingDrawing(Drawing):
     FLOOR = 1e-4  # real units: what the logarithmic axis shows as no error
 
     def __init__(self, values, reach):
-        self.values = np.asarray(values)
-        self.x = np.linspace(-reach, reach, 1001)
-        self.reach = reach
+        self.values = values_1d(values, "values")
+        self.reach = number(reach, "reach", above=0)
+        self.x = np.linspace(-self.reach, self.reach, 1001)
 
     def build(self):
         """Make the figure and its artists; return the Figure."""
@@ -100,6 +112,7 @@ class MappingDrawing(Drawing):
         middle.set(title="staircase: x̂ of x", xlabel="x (real units)", ylabel="x̂ (real units)")
         (stairs,) = middle.plot(self.x, self.x, color=BLUE)
         right.set(title="error |x̂ − x|", xlabel="x (real units)", ylabel="real units (log)", yscale="log")
+        log_ticks(right.yaxis, (0.0001, 0.001, 0.01, 0.1, 1, 10))
         right.set_ylim(self.FLOOR, 3 * self.reach)
         (error,) = right.plot(self.x, np.full(self.x.size, self.FLOOR), color=BLUE, linewidth=1)
         (bound,) = right.plot([-self.reach, self.reach], [1, 1], color=RED, linestyle="--")
@@ -113,7 +126,8 @@ class MappingDrawing(Drawing):
 
     def update(self, bits, low, high, mode):
         """Move the artists to the settings; return the read-out."""
-        qparams = choose_qparams(low, high, bits, symmetric=mode == "symmetric")
+        symmetric = one_of(mode, "mode", MODES) == "symmetric"
+        qparams = choose_qparams(low, high, bits, symmetric)
         spans, marks, stairs, error, bound, label = self._artists
         first, last = qparams.real_range
         for span, start, end in ((spans[0], -self.reach, first), (spans[1], last, self.reach)):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from quantutils.plots.checks import by_label, number, rows_of
 from quantutils.plots.drawing import Drawing
-from quantutils.plots.style import BLUE, GREEN, GREY, ORANGE, new_figure
+from quantutils.plots.style import BLUE, GREEN, GREY, ORANGE, in_style, log_ticks, new_figure
 from quantutils.storage import weight_bytes
 
 DEVICES = {"phone, 8 GB": 8, "laptop, 16 GB": 16, "GPU, 24 GB": 24, "GPU, 80 GB": 80}
@@ -12,11 +13,14 @@ LABEL_BOX = {"fc": "white", "ec": "none", "pad": 0.5}
 HATCHES = ("", "//", "..", "xx", "\\\\")
 
 
+@in_style
 def size_bars(gigabytes, unit="GB"):
     """Sizes as horizontal bars with their numbers, and, in GB, the memory of four devices as lines.
 
     gigabytes: {label: size}, largest first. unit: of the sizes. Returns the Figure.
     """
+    for label, size in by_label(gigabytes, "gigabytes", "sizes").items():
+        number(size, f"gigabytes[{label!r}]", above=0)
     figure, axis = new_figure(height=1.4 + 0.5 * len(gigabytes))
     places = np.arange(len(gigabytes))
     for place, size in enumerate(gigabytes.values()):
@@ -29,15 +33,21 @@ def size_bars(gigabytes, unit="GB"):
         for (name, size), line in zip(DEVICES.items(), (":", "--", "-.", "-"), strict=True):
             if size < 1.1 * max(gigabytes.values()):
                 axis.axvline(size, color=ORANGE, linestyle=line, label=name)
-        axis.legend(loc="lower right", title="memory of a")
+        if axis.lines:
+            axis.legend(loc="lower right", title="memory of a")
     return figure
 
 
+@in_style
 def quality_against_size(points):
     """SQNR of weights against the bits that each weight really takes, group scales included.
 
-    points: {line: [(bits per weight, SQNR in dB, label of the point), …]}. Returns the Figure.
+    points: {line: [(bits per weight, SQNR in dB, label of the point), …]}, at most 3 lines. Returns the Figure.
     """
+    for line, values in by_label(points, "points", "points", most=3).items():
+        for x, y, _ in rows_of(values, f"points[{line!r}]", 3, "bits per weight, SQNR in dB, label"):
+            number(x, f"bits per weight of {line!r}", above=0)
+            number(y, f"SQNR of {line!r}")
     figure, axis = new_figure(height=3.8)
     styles = (("o", "-", BLUE), ("s", "--", ORANGE), ("^", ":", GREEN))
     for (line, values), (marker, dash, color) in zip(points.items(), styles, strict=False):
@@ -59,18 +69,26 @@ class MemoryDrawing(Drawing):
     bandwidth (GB/s).
     """
 
+    START = 1e-3  # GB and tokens / s: where the bars begin, left of both logarithmic axes
+
     def build(self):
         """Make the figure and its artists; return the Figure."""
         figure, (left, right) = new_figure(columns=2, height=4.0)
         places = np.arange(len(FORMATS) + 1)
         names = [*FORMATS, "yours"]
         colors = (GREY, GREY, GREY, GREY, BLUE)
-        sizes, speeds = (axis.barh(places, np.ones(places.size), color=colors, left=1e-3) for axis in (left, right))
+        sizes, speeds = (
+            axis.barh(places, np.ones(places.size), color=colors, left=self.START) for axis in (left, right)
+        )
         for bars in (sizes, speeds):
             for bar, hatch in zip(bars, (*HATCHES[:4], ""), strict=True):
                 bar.set(hatch=hatch, edgecolor="white")
-        left.set(title="size of the weights", xlabel="GB (log)", xscale="log", xlim=(0.02, 20_000))
-        right.set(title="tokens a second, at most", xlabel="tokens / s (log)", xscale="log", xlim=(0.01, 1e6))
+        left.set(title="size of the weights", xlabel="GB (log)", xscale="log")
+        right.set(title="tokens a second, at most", xlabel="tokens / s (log)", xscale="log")
+        log_ticks(left.xaxis, (0.1, 1, 10, 100, 1000))
+        log_ticks(right.xaxis, (0.1, 10, 1000, 100_000))
+        left.set_xlim(0.02, 20_000)
+        right.set_xlim(0.01, 1e7)
         for axis in (left, right):
             axis.set(yticks=places, yticklabels=names)
             axis.invert_yaxis()
@@ -88,13 +106,14 @@ class MemoryDrawing(Drawing):
     def update(self, parameters, bits, group_size, bandwidth):
         """Move the artists to the settings; return the read-out."""
         sizes, speeds, labels = self._artists
-        billions = round(parameters * 10**9)
+        number(bandwidth, "bandwidth", above=0)
+        billions = round(number(parameters, "parameters", above=0) * 10**9)
         gigabytes = [weight_bytes(billions, width) / 1e9 for width in FORMATS.values()]
         gigabytes.append(weight_bytes(billions, bits, group_size or None) / 1e9)
         tokens = [bandwidth / size for size in gigabytes]
         for bars, texts, values in ((sizes, labels[0], gigabytes), (speeds, labels[1], tokens)):
             for bar, text, value in zip(bars, texts, values, strict=True):
-                bar.set_width(value)
+                bar.set_width(value - self.START)  # so that it ends at value
                 text.set(x=value * 1.25, text=_short(value))
         each = 8 * gigabytes[-1] / parameters
         fits = [name for name, memory in DEVICES.items() if gigabytes[-1] <= memory]

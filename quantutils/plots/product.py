@@ -4,25 +4,30 @@ import math
 
 import numpy as np
 
+from quantutils.arrays import real_numbers, whole_number
 from quantutils.errors import product_sqnr_db, sqnr_db
-from quantutils.matmul import product_terms, quantized_matmul
+from quantutils.matmul import ProductTerms, product_terms, quantized_matmul
 from quantutils.observers import MinMax
+from quantutils.plots.checks import by_label, one_of, values_1d
 from quantutils.plots.drawing import Drawing
-from quantutils.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, new_figure
+from quantutils.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, in_style, new_figure
 
 ACCUMULATOR_BITS = 31  # of an int32, without its sign
 
 
+@in_style
 def four_terms(terms):
     """The four terms of a small quantized product and their sum, as matrices with their integers written in.
 
     terms: a ProductTerms of (rows, columns) integers, at most about 4 × 4. Returns the Figure.
     """
+    if not isinstance(terms, ProductTerms):
+        raise TypeError(f"terms is {terms!r}; accepted: a ProductTerms, as product_terms returns it")
     shape = np.shape(terms.product)
     parts = [np.broadcast_to(np.asarray(term), shape) for term in terms]
     titles = ("Σ qa·qb", "− zb·Σ qa\n(one per row)", "− za·Σ qb\n(one per column)", "+ K·za·zb\n(one number)")
     figure, axes = new_figure(columns=5, height=2.9)
-    peak = max(int(np.abs(part).max()) for part in parts)
+    peak = max(1, *(int(np.abs(part).max()) for part in parts))
     for place, (axis, part) in enumerate(zip(axes, [*parts, sum(parts)], strict=True)):
         axis.imshow(part, cmap="PuOr_r", vmin=-1.6 * peak, vmax=1.6 * peak)
         for (row, column), value in np.ndenumerate(part):
@@ -34,11 +39,16 @@ def four_terms(terms):
     return figure
 
 
+@in_style
 def noise_against_k(ks, sqnr_by_name):
     """SQNR of a product against the length K of its sums, one line for each kind of data.
 
-    ks: (lengths,). sqnr_by_name: {label: (lengths,) in dB}. Returns the Figure.
+    ks: (lengths,). sqnr_by_name: {label: (lengths,) in dB}, at most 4 lines. Returns the Figure.
     """
+    values_1d(ks, "ks")
+    ks = [whole_number(k, "every one of ks", 1) for k in ks]
+    for label, values in by_label(sqnr_by_name, "sqnr_by_name", "decibels", most=4).items():
+        values_1d(values, f"sqnr_by_name[{label!r}]", len(ks))
     figure, axis = new_figure(height=3.6)
     styles = (("o", "-", BLUE), ("s", "--", RED), ("^", ":", GREEN), ("D", "-.", ORANGE))
     for (label, values), (marker, line, color) in zip(sqnr_by_name.items(), styles, strict=False):
@@ -51,13 +61,16 @@ def noise_against_k(ks, sqnr_by_name):
     return figure
 
 
+@in_style
 def budget_bars(rows):
     """Noise of a product, in shares of its signal: that of A, that of B, stacked, beside the measured noise.
 
     rows: {label: (sqnr_a_db, sqnr_b_db, measured_db)}. Returns the Figure.
     """
+    by_label(rows, "rows", "(sqnr_a_db, sqnr_b_db, measured_db)")
     figure, axis = new_figure(height=3.4)
-    for place, (a, b, measured) in enumerate(rows.values()):
+    for place, (label, values) in enumerate(rows.items()):
+        a, b, measured = values_1d(values, f"rows[{label!r}]", 3).tolist()
         share_a, share_b, share = (10 ** (-db / 10) for db in (a, b, measured))
         first = place == 0
         axis.bar(
@@ -93,8 +106,10 @@ class ProductDrawing(Drawing):
     QUIETEST = -80.0  # dB, the bottom of the noise bars
 
     def __init__(self, activations, weights):
-        self.activations = np.asarray(activations, np.float32)
-        self.weights = np.asarray(weights, np.float32)
+        self.activations = _matrix(activations, "activations")
+        self.weights = _matrix(weights, "weights")
+        if len(self.weights) != self.activations.shape[1]:
+            raise ValueError(f"weights has {len(self.weights)} rows; accepted: {self.activations.shape[1]}, K of both")
 
     def build(self):
         """Make the figure and its artists; return the Figure."""
@@ -121,6 +136,8 @@ class ProductDrawing(Drawing):
 
     def update(self, bits_a, bits_b, mode, k):
         """Move the artists to the settings; return the read-out."""
+        one_of(mode, "mode", ("symmetric", "asymmetric"))
+        k = whole_number(k, "k", 1, len(self.weights))
         a, b = self.activations[:, :k], self.weights[:k]
         a_qparams = MinMax().observe(a).qparams(bits_a, symmetric=mode == "symmetric")
         b_qparams = MinMax().observe(b).qparams(bits_b, symmetric=True)
@@ -132,7 +149,7 @@ class ProductDrawing(Drawing):
         possible = k * max(-a_qparams.qmin, a_qparams.qmax) * b_qparams.qmax
         largest = int(np.abs(np.asarray(product_terms(qa, a_qparams, qb, b_qparams).product)).max())
         dots, bars, labels, needed = self._artists
-        spread = float(exact.std())
+        spread = float(exact.std()) or 1.0
         dots.set_data(exact.ravel() / spread, product.ravel() / spread)
         for bar, label, noise in zip(bars, labels, (noise_a, noise_b, predicted, measured), strict=True):
             height = max(-noise - self.QUIETEST, 0.0)
@@ -145,3 +162,10 @@ class ProductDrawing(Drawing):
             f" of the product {predicted:.1f} dB predicted and {measured:.1f} dB measured; the accumulator can need"
             f" {math.log2(possible):.1f} bits and used {math.log2(max(largest, 1)):.1f} of {ACCUMULATOR_BITS}."
         )
+
+
+def _matrix(values, name):
+    array = real_numbers(values, name, allow_empty=False)
+    if array.ndim != 2:
+        raise ValueError(f"{name} has shape {array.shape}; accepted: two dimensions")
+    return array.astype(np.float32)

@@ -6,6 +6,7 @@ import matplotlib
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 # Okabe & Ito 2008, "Color Universal Design": told apart with every common form of colour blindness.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -28,6 +29,8 @@ STYLE = {
     "lines.linewidth": 2,
     "hatch.linewidth": 0.7,
 }
+# Decorates a function that draws: a text or legend made outside it has matplotlib's 10 pt.
+in_style = matplotlib.rc_context(STYLE)
 WIDTH = 9.6  # inches; at 100 dpi as wide as a lesson's column and three quarters of a slide
 
 
@@ -43,8 +46,16 @@ def new_figure(columns=1, rows=1, height=3.8, sharex=False, sharey=False, widths
     return figure, axes
 
 
+def log_ticks(axis, ticks):
+    """Put `ticks` on a logarithmic XAxis or YAxis, written out: the exponent of a 10⁻¹ would be smaller than 11 pt."""
+    axis.set_ticks(ticks, [f"{tick:,.10g}" for tick in ticks])
+    axis.set_minor_locator(NullLocator())
+
+
 def png_bytes(figure):
-    """The figure as a PNG file's bytes, the same on every run: no date, no version."""
+    """The figure as a PNG file's bytes, the same on every run: no date, no version. TypeError unless a Figure."""
+    if not isinstance(figure, Figure):
+        raise TypeError(f"figure is {figure!r}; accepted: a matplotlib Figure")
     with matplotlib.rc_context(STYLE), io.BytesIO() as file:
         figure.savefig(file, format="png", dpi=figure.dpi, metadata={"Software": None})
         return file.getvalue()
@@ -56,9 +67,8 @@ def show(figure, alt):
     The text is stored beside the picture, where nbval compares it and a screen reader finds it.
     Raises TypeError unless figure is a Figure, ValueError for a text shorter than a sentence.
     """
-    if not isinstance(figure, Figure):
-        raise TypeError(f"figure is {figure!r}; accepted: a matplotlib Figure")
+    png = png_bytes(figure)
     if not isinstance(alt, str) or len(alt.split()) < 5:
         raise ValueError(f"alt is {alt!r}; accepted: a sentence that states what the figure shows")
-    bundle = {"image/png": png_bytes(figure), "text/plain": alt}
+    bundle = {"image/png": png, "text/plain": alt}
     display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
