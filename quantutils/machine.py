@@ -1,5 +1,6 @@
 """Is this machine ready for the course? Said in sentences, for the first cell that a learner runs."""
 
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,13 +10,12 @@ INSTALL = "run 'make lab' in the course's folder (or 'pip install -r requirement
 
 
 def pinned_versions(text):
-    """{package: version} of the lines 'package==version' of a requirements file's text.
+    """{package: version} of the lines 'package==version' of a requirements file's text; other lines are passed over.
 
     >>> pinned_versions("# a comment\\nnumpy==2.4.6\\n")
     {'numpy': '2.4.6'}
     """
-    lines = (line.split("#")[0].strip() for line in text.splitlines())
-    return dict(line.split("==") for line in lines if "==" in line)
+    return dict(re.findall(r"^\s*([\w.-]+)\s*==\s*([\w.]+)\s*(?:#.*)?$", text, re.MULTILINE))
 
 
 def machine_report(pins=None, python=None):

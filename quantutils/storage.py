@@ -15,7 +15,8 @@ def weight_bytes(parameters, bits, group_size=None, scale_bits=16):
     >>> weight_bytes(7_000_000_000, 4), weight_bytes(7_000_000_000, 4, group_size=32)
     (3500000000, 3937500000)
     """
-    total = whole_number(parameters, "parameters", 1) * whole_number(bits, "bits", 1, 64)
+    parameters = whole_number(parameters, "parameters", 1)  # a Python int: a NumPy uint8 would wrap round below
+    total = parameters * whole_number(bits, "bits", 1, 64)
     if group_size is not None:
         groups = -(-parameters // whole_number(group_size, "group_size", 1))
         total += groups * whole_number(scale_bits, "scale_bits", 1, 64)

@@ -1,4 +1,7 @@
-"""Packed codes: what goes into a byte comes out of it."""
+"""Packed codes: what goes into a byte comes out of it; and what a number of weights takes, to the byte."""
+
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -6,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantutils import pack_codes, unpack_codes
+from quantutils import pack_codes, unpack_codes, weight_bytes
 
 
 @st.composite
@@ -93,3 +96,51 @@ def test_pack_codes_refuses(codes, bits, error, message):
 def test_unpack_codes_refuses(arguments, error, message):
     with pytest.raises(error, match=f"^{message}"):
         unpack_codes(**{"packed": np.zeros(2, np.uint8), "bits": 4, "count": 3} | arguments)
+
+
+# weight_bytes
+
+
+@given(st.integers(1, 10**13), st.integers(1, 64), st.none() | st.integers(1, 4096), st.integers(1, 64))
+def test_weight_bytes_is_the_exact_fraction_rounded_up(parameters, bits, group_size, scale_bits):
+    exact = Fraction(parameters * bits, 8)
+    if group_size is not None:
+        exact += math.ceil(Fraction(parameters, group_size)) * Fraction(scale_bits, 8)
+    counted = weight_bytes(parameters, bits, group_size, scale_bits)
+    assert type(counted) is int
+    assert counted == math.ceil(exact)
+
+
+@given(narrow_codes())
+def test_weight_bytes_without_scales_is_what_packed_codes_take(case):
+    codes, bits, _ = case
+    if codes.size:
+        assert weight_bytes(codes.size, bits) == pack_codes(codes, bits).nbytes
+
+
+def test_a_last_group_that_is_not_full_has_a_scale_as_well():
+    assert weight_bytes(32, 4, 32) == 16 + 2
+    assert weight_bytes(33, 4, 32) == 17 + 4
+    assert weight_bytes(np.uint8(33), np.int8(4), np.int32(32)) == 21
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"parameters": 7e9}, TypeError, "parameters is 7000000000.0; accepted: a whole number of at least 1"),
+        ({"parameters": "7"}, TypeError, "parameters is '7'; accepted"),
+        ({"parameters": True}, TypeError, "parameters is True; accepted"),
+        ({"parameters": 0}, ValueError, "parameters is 0; accepted"),
+        ({"bits": 4.0}, TypeError, "bits is 4.0; accepted: a whole number from 1 to 64"),
+        ({"bits": 65}, ValueError, "bits is 65; accepted"),
+        ({"bits": None}, TypeError, "bits is None; accepted"),
+        ({"group_size": 0}, ValueError, "group_size is 0; accepted: a whole number of at least 1"),
+        ({"group_size": 32.0}, TypeError, "group_size is 32.0; accepted"),
+        ({"group_size": False}, TypeError, "group_size is False; accepted"),
+        ({"scale_bits": 0}, ValueError, "scale_bits is 0; accepted: a whole number from 1 to 64"),
+        ({"scale_bits": "16"}, TypeError, "scale_bits is '16'; accepted"),
+    ],
+)
+def test_weight_bytes_refuses(arguments, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        weight_bytes(**{"parameters": 7, "bits": 4, "group_size": 32} | arguments)
