@@ -5,16 +5,17 @@ import re
 
 import numpy as np
 import pytest
+from figure_checks import faults
 
 from quantutils import MinMax, choose_qparams, code_usage, mse, sqnr_db
 from quantutils.explore import Choice, Slider, explore
 from quantutils.plots import (
     RangeDrawing,
-    clipping_curves,
     code_budget,
+    error_parts,
     png_bytes,
     range_funnels,
-    rounding_and_clipping,
+    u_curves,
 )
 
 NORMAL = np.random.default_rng(3).normal(size=2000).astype(np.float32)
@@ -43,7 +44,7 @@ def by_label(axis):
 @pytest.mark.parametrize("bits", [8, 3])
 def test_parts_add_up_to_the_mean_squared_error(bits, symmetric):
     qparams = choose_qparams(-1.5, 1.5, bits, symmetric)
-    rounding, clipping, share = rounding_and_clipping(NORMAL, qparams)
+    rounding, clipping, share = error_parts(NORMAL, qparams)
     assert rounding + clipping == pytest.approx(mse(NORMAL, qparams.fake_quantize(NORMAL)))
     steps = np.round(NORMAL / qparams.scale) + qparams.zero_point
     assert share == np.mean((steps < qparams.qmin) | (steps > qparams.qmax))
@@ -51,13 +52,13 @@ def test_parts_add_up_to_the_mean_squared_error(bits, symmetric):
 
 
 def test_nothing_is_clipped_inside_the_range():
-    assert rounding_and_clipping(NORMAL, MinMax().observe(NORMAL).qparams(symmetric=True))[1:] == (0.0, 0.0)
+    assert error_parts(NORMAL, MinMax().observe(NORMAL).qparams(symmetric=True))[1:] == (0.0, 0.0)
 
 
 def test_many_ranges_at_once_are_the_same_as_one_by_one():
     ends = np.array([0.5, 2.0, 8.0])
-    rows = rounding_and_clipping(np.stack([NORMAL] * 3), choose_qparams(-ends, ends, 4, True, axis=0))
-    single = [rounding_and_clipping(NORMAL, choose_qparams(-end, end, 4, True)) for end in ends]
+    rows = error_parts(np.stack([NORMAL] * 3), choose_qparams(-ends, ends, 4, True, axis=0))
+    single = [error_parts(NORMAL, choose_qparams(-end, end, 4, True)) for end in ends]
     np.testing.assert_allclose(np.transpose(rows), single, rtol=1e-6)
 
 
@@ -76,7 +77,7 @@ def test_budget_bars_are_the_counts():
 
 def test_curves_are_the_error_and_marks_lie_on_it():
     marks = {"chosen": {8: 3.0, 3: 1.5}}
-    for axis, bits in zip(clipping_curves(NORMAL, (8, 3), marks).axes, (8, 3), strict=True):
+    for axis, bits in zip(u_curves(NORMAL, (8, 3), marks).axes, (8, 3), strict=True):
         lines = by_label(axis)
         ends, total = lines["rounding + clipping"].get_data()
         for place in (0, len(ends) // 2, -1):
@@ -90,7 +91,7 @@ def test_curves_are_the_error_and_marks_lie_on_it():
 
 
 def test_linear_axis_ends_where_it_is_told_and_takes_several_marks():
-    axis = clipping_curves(NORMAL, [4], marks={"tried": {4: (3.0, 2.0)}}, top=0.05).axes[0]
+    axis = u_curves(NORMAL, [4], marks={"tried": {4: (3.0, 2.0)}}, top=0.05).axes[0]
     assert axis.get_yscale() == "linear"
     assert axis.get_ylim() == (0, 0.05)
     assert by_label(axis)["tried"].get_xdata().tolist() == [3.0, 2.0]
@@ -123,7 +124,7 @@ def test_funnel_hatches_the_clipped_values_from_half_a_step_beyond_the_range():
 
 @pytest.mark.parametrize("settings", CORNERS, ids=lambda settings: "-".join(map(str, settings.values())))
 def test_readout_has_the_right_numbers_at_every_corner(drawing, settings):
-    drawing.draw(**settings).canvas.draw()
+    assert faults(drawing.draw(**settings)) == []
     x, symmetric = DATA[settings["values"]], settings["mode"] == "symmetric"
     low = -settings["high"] if symmetric else settings["low"]
     qparams = choose_qparams(low, settings["high"], settings["bits"], symmetric)
@@ -133,7 +134,7 @@ def test_readout_has_the_right_numbers_at_every_corner(drawing, settings):
     found = float(re.search(r"SQNR (-?[\d.]+) dB", drawing.readout)[1])
     assert found == pytest.approx(sqnr_db(x, qparams.fake_quantize(x)), abs=0.051)
     share = float(re.search(r"([\d.]+) % of the values clipped", drawing.readout)[1])
-    assert share == pytest.approx(100 * rounding_and_clipping(x, qparams)[2], abs=0.0051)
+    assert share == pytest.approx(100 * error_parts(x, qparams)[2], abs=0.0051)
 
 
 def test_point_of_now_lies_on_the_curve(drawing):
@@ -168,3 +169,37 @@ def test_explorer_moves_and_comes_back():
         assert explorer.picture.value != first
     explorer.reset()
     assert explorer.picture.value == first
+
+
+def test_figures_can_be_read():
+    pair = [MinMax().observe(NORMAL).qparams(4, symmetric) for symmetric in (True, False)]
+    usage = code_usage(NORMAL, pair[0])
+    marks = {"by hand": {8: (3.0, 2.0), 3: 1.5}, "other": {8: 3.5, 3: 3.5}}
+    assert faults(range_funnels({"one": (NORMAL, pair[0]), "other": (NORMAL, pair[1])}, -5.0, 5.0)) == []
+    assert faults(range_funnels({f"range {c}": (NORMAL, choose_qparams(-c, c)) for c in (1, 2, 3)}, -5.0, 5.0)) == []
+    assert faults(code_budget({f"kind {row}, asymmetric": usage for row in range(12)})) == []
+    assert faults(u_curves(NORMAL, (8, 3), marks)) == []
+    assert faults(u_curves(NORMAL, (8,), top=0.05)) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "phrase"),
+    [
+        (lambda: error_parts([], choose_qparams(-1.0, 1.0)), "x is empty"),
+        (lambda: error_parts([[1.0]], choose_qparams(-1.0, 1.0)), "x has shape"),
+        (lambda: error_parts([1.0], 3), "qparams is 3"),
+        (lambda: range_funnels({}, -1.0, 1.0), "examples has 0 entries"),
+        (lambda: range_funnels({"a": (NORMAL, choose_qparams(-1.0, 1.0))}, 1.0, -1.0), "high is -1.0"),
+        (lambda: range_funnels({"a": (NORMAL, choose_qparams([-1.0], [1.0], axis=0))}, -1.0, 1.0), "axis 0"),
+        (lambda: code_budget([]), "usage_by_row is"),
+        (lambda: u_curves(NORMAL, [4], {str(name): {4: 1.0} for name in range(5)}), "marks has 5 entries"),
+        (lambda: u_curves(NORMAL, [4], top=0.0), "top is 0.0"),
+        (lambda: RangeDrawing(DATA, reach=-1), "reach is -1"),
+        (lambda: RangeDrawing({"a": [[1.0]]}, reach=1), "values of 'a'"),
+        (lambda: RangeDrawing(DATA, 8.0).draw(**{**START, "values": "none"}), "values is 'none'"),
+        (lambda: RangeDrawing(DATA, 8.0).draw(**{**START, "mode": "odd"}), "mode is 'odd'"),
+    ],
+)
+def test_bad_input_is_named(call, phrase):
+    with pytest.raises((TypeError, ValueError), match=phrase):
+        call()

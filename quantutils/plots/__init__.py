@@ -7,10 +7,10 @@ from quantutils.plots.memory import MemoryDrawing, quality_against_size, size_ba
 from quantutils.plots.product import ProductDrawing, budget_bars, four_terms, noise_against_k
 from quantutils.plots.range_use import (
     RangeDrawing,
-    clipping_curves,
     code_budget,
+    error_parts,
     range_funnels,
-    rounding_and_clipping,
+    u_curves,
 )
 from quantutils.plots.style import new_figure, png_bytes, show
 
@@ -22,9 +22,9 @@ __all__ = [
     "RangeDrawing",
     "TenNumbersDrawing",
     "budget_bars",
-    "clipping_curves",
     "code_budget",
     "course_map",
+    "error_parts",
     "four_terms",
     "new_figure",
     "noise_against_k",
@@ -34,8 +34,8 @@ __all__ = [
     "range_funnels",
     "restored_numbers",
     "round_trip_errors",
-    "rounding_and_clipping",
     "show",
     "size_bars",
     "staircases",
+    "u_curves",
 ]

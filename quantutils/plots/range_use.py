@@ -4,10 +4,25 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
 
-from quantutils.affine import choose_qparams
+from quantutils.affine import choose_qparams, need_qparams
 from quantutils.errors import code_usage, sqnr_db
+from quantutils.plots.checks import by_label, number, one_of, per_tensor, values_1d
 from quantutils.plots.drawing import Drawing
-from quantutils.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, new_figure
+from quantutils.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    in_style,
+    log_ticks,
+    new_figure,
+)
+
+MODES = ("symmetric", "asymmetric")
 
 WASTED = {"facecolor": PINK, "alpha": 0.45, "hatch": "xx", "edgecolor": BLACK, "linewidth": 0}
 CLIPPED = {"facecolor": ORANGE, "alpha": 0.45, "hatch": "//", "edgecolor": BLACK, "linewidth": 0}
@@ -15,25 +30,26 @@ IN_USE = {"facecolor": SKY, "alpha": 0.4, "linewidth": 0}
 NO_COUNT = 0.6  # what a logarithmic count axis shows as none
 TOP_COUNT = 30_000
 PARTS = {
-    "rounding + clipping": {"color": BLACK, "linestyle": "-", "linewidth": 2},
-    "rounding": {"color": BLUE, "linestyle": "--", "linewidth": 2},
+    "rounding + clipping": {"color": BLACK, "linestyle": "-"},
+    "rounding": {"color": BLUE, "linestyle": "--"},
     "clipping": {"color": ORANGE, "linestyle": ":", "linewidth": 3},
 }
 MARKERS = (("o", GREEN), ("s", PINK), ("^", SKY), ("D", GREY))
 
 
-def rounding_and_clipping(x, qparams):
+def error_parts(x, qparams):
     """The mean squared error of a round trip in two parts, and how much was clipped: (rounding, clipping, share).
 
     x: real numbers, (values,), with per-tensor qparams; or (ranges, values) with one range for each row (axis 0),
     and then each part has one number a row. A value counts as clipped where it lies more than half a step outside
     the range, so that no code is near it. rounding + clipping is the mse, in real units squared; share is the part
-    of the values that is clipped, 0 … 1. Raises what `QParams.fake_quantize` raises.
+    of the values that is clipped, 0 … 1. Raises TypeError or ValueError for other x or qparams.
 
-    >>> rounding_and_clipping([0.25, 1.0, 1.5, 5.0], choose_qparams(-1.0, 1.0, bits=2, symmetric=True))
+    >>> error_parts([0.25, 1.0, 1.5, 5.0], choose_qparams(-1.0, 1.0, bits=2, symmetric=True))
     (0.078125, 4.0, 0.25)
     """
-    x = np.asarray(x)
+    need_qparams(qparams, "qparams")
+    x = values_1d(x, "x") if qparams.axis is None else np.asarray(x)
     squares = np.square(qparams.fake_quantize(x) - x, dtype=np.float64)
     half = np.reshape(qparams.scale, (-1, 1)) / 2
     first, last = (np.reshape(end, (-1, 1)) for end in qparams.real_range)
@@ -44,16 +60,19 @@ def rounding_and_clipping(x, qparams):
     return total - outside, outside, share
 
 
+@in_style
 def range_funnels(examples, low, high):
     """For each range the histogram of its values, the funnel that maps them to codes, and the count of every code.
 
     examples: {title: (values, QParams)}, per-tensor. low, high: the part of the real axis shown. Returns the Figure.
     """
-    columns = len(examples)
-    figure, axes = new_figure(columns=columns, rows=3, height=5.0, sharey="row")
+    columns = len(by_label(examples, "examples", "(values, QParams)"))
+    low, high = number(low, "low"), number(high, "high", above=low)
+    figure, axes = new_figure(columns=columns, rows=3, height=4.6, sharey="row")
     for column, (title, (values, qparams)) in zip(np.reshape(axes, (3, columns)).T, examples.items(), strict=True):
         funnel = _Funnel(column, low, high)
-        funnel.move(np.asarray(values), funnel.counts_of(values), qparams)
+        values = values_1d(values, f"values of {title!r}")
+        funnel.move(values, funnel.counts_of(values), per_tensor(qparams, f"qparams of {title!r}"))
         column[0].set_title(title)
     for axis in np.reshape(axes, (3, columns))[:, 1:].ravel():
         axis.set_ylabel("")
@@ -61,12 +80,14 @@ def range_funnels(examples, low, high):
     return figure
 
 
+@in_style
 def code_budget(usage_by_row):
     """One bar of codes for each row: used, reachable but never used, wasted.
 
     usage_by_row: {label: CodeUsage}; rows are drawn from the top. Returns the Figure.
     """
-    figure, axis = new_figure(height=1.1 + 0.32 * len(usage_by_row))
+    by_label(usage_by_row, "usage_by_row", "CodeUsage")
+    figure, axis = new_figure(height=1.1 + 0.27 * len(usage_by_row))
     rows = np.arange(len(usage_by_row))
     usages = list(usage_by_row.values())
     parts = {
@@ -86,37 +107,41 @@ def code_budget(usage_by_row):
     axis.set_xlabel("codes")
     axis.set_xlim(0, 1.01 * max(usage.total for usage in usages))
     axis.grid(visible=False, axis="y")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=11)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     return figure
 
 
-def clipping_curves(values, bits, marks=None, top=None):
+@in_style
+def u_curves(values, bits, marks=None, top=None):
     """The mean squared error over the symmetric clipping range ± c, and its two parts, for each bit-width.
 
     values: real numbers, (values,). bits: bit-widths, one panel each. marks: {name: {bit-width: c or several c}},
     ranges that somebody chose, drawn on the curve of the total. top: where the error axis ends, in real units²,
     which is then linear; None for a logarithmic axis that shows everything. Returns the Figure.
     """
+    values = values_1d(values, "values")
+    marks = {} if marks is None else by_label(marks, "marks", "clipping ranges", most=len(MARKERS))
     figure, axes = new_figure(columns=len(bits), height=4.0, sharey=True)
-    values = np.asarray(values)
     reach = float(np.abs(values).max())
     ends = np.linspace(reach / 50, 1.1 * reach, 55)
     for axis, width in zip(np.atleast_1d(axes), bits, strict=True):
         rounding, clipping = _parts_over(values, ends, width)
         for (part, look), heights in zip(PARTS.items(), (rounding + clipping, rounding, clipping), strict=True):
             axis.plot(ends, np.where(heights > 0, heights, np.nan), label=part, **look)
-        for (marker, color), (name, chosen) in zip(MARKERS, (marks or {}).items(), strict=False):
+        for (marker, color), (name, chosen) in zip(MARKERS, marks.items(), strict=False):
             places = np.atleast_1d(chosen[width])
             total = sum(_parts_over(values, places, width))
             axis.plot(places, total, marker, color=color, markersize=10, markeredgecolor=BLACK, label=name)
-        axis.set(
-            title=f"{width} bits", xlabel="clipping range c (real units)", yscale="log" if top is None else "linear"
-        )
+        axis.set(title=f"{width} bits", xlabel="clipping range c (real units)")
     first = np.atleast_1d(axes)[0]
     first.set_ylabel("mean squared error\n(real units²" + (", log)" if top is None else ")"))
-    # Where everything is clipped, the error is the power of the values; nothing above it is of interest.
-    power = float(np.mean(np.square(values, dtype=np.float64)))
-    first.set_ylim(*((1e-6 * power, 4 * power) if top is None else (0, top)))
+    if top is None:
+        # Where everything is clipped, the error is the power of the values; nothing above it is of interest.
+        power = float(np.mean(np.square(values, dtype=np.float64)))
+        for axis in np.atleast_1d(axes):
+            _log_axis(axis, 1e-6 * power, 4 * power)
+    else:
+        first.set_ylim(0, number(top, "top", above=0))
     _legend(figure, first.get_legend_handles_labels()[0])
     return figure
 
@@ -129,8 +154,9 @@ class RangeDrawing(Drawing):
     """
 
     def __init__(self, data, reach):
-        self.data = {name: np.asarray(values) for name, values in data.items()}
-        self.reach = float(reach)
+        by_label(data, "data", "values")
+        self.data = {name: values_1d(values, f"values of {name!r}") for name, values in data.items()}
+        self.reach = number(reach, "reach", above=0)
         self.ends = np.linspace(self.reach / 40, self.reach, 27)
         self._curves = {}
 
@@ -142,12 +168,10 @@ class RangeDrawing(Drawing):
         right = figure.add_subplot(axes[0, 0].get_gridspec()[:, 1])
         self._funnel = _Funnel(axes[:, 0], -self.reach, self.reach)
         self._counts = {name: self._funnel.counts_of(values) for name, values in self.data.items()}
-        right.set(title="error over the high end", xlabel="high end of the range (real units)", yscale="log")
+        right.set(title="error over the high end", xlabel="high end of the range (real units)")
         right.set_ylabel("mean squared error (real units², log)")
         right.set_xlim(0, 1.04 * self.reach)
-        right.set_ylim(1e-6, 10)
-        right.grid(visible=True, alpha=0.3)
-        right.minorticks_off()
+        _log_axis(right, 1e-6, 10)
         self._parts = [right.plot([], [], label=part, **look)[0] for part, look in PARTS.items()]
         (self._point,) = right.plot([], [], "o", color=RED, markersize=11, markeredgecolor=BLACK, label="now")
         handles = zip(_funnel_handles(), (*self._parts, self._point), strict=True)
@@ -157,14 +181,15 @@ class RangeDrawing(Drawing):
 
     def update(self, values, bits, low, high, mode):
         """Move the artists to the settings; return the read-out."""
-        x, symmetric = self.data[values], mode == "symmetric"
+        x = self.data[one_of(values, "values", tuple(self.data))]
+        symmetric = one_of(mode, "mode", MODES) == "symmetric"
         low = -high if symmetric else low
         qparams = choose_qparams(low, high, bits, symmetric)
         usage = self._funnel.move(x, self._counts[values], qparams)
         rounding, clipping = self._curve(values, bits, None if symmetric else low)
         for line, heights in zip(self._parts, (rounding + clipping, rounding, clipping), strict=True):
             line.set_data(self.ends, np.where(heights > 0, heights, np.nan))
-        now = rounding_and_clipping(x, qparams)
+        now = error_parts(x, qparams)
         self._point.set_data([high], [now[0] + now[1]])
         first, last = qparams.real_range
         return (
@@ -195,10 +220,8 @@ class _Funnel:
         top.get_gridspec().set_height_ratios((1.0, 0.75, 0.8))
         self._edges = np.linspace(low, high, self.BINS + 1)
         for axis in (top, bottom):
-            axis.set(yscale="log", ylabel="count (log)")
-            axis.set_ylim(NO_COUNT, TOP_COUNT)
-            axis.set_yticks([1, 100, 10_000])
-            axis.minorticks_off()
+            axis.set_ylabel("count (log)")
+            _log_axis(axis, NO_COUNT, TOP_COUNT)
         top.set_xlim(low, high)
         top.set_xlabel("values: x (real units)")
         top.xaxis.set_label_position("top")
@@ -282,7 +305,15 @@ def _parts_over(values, ends, bits, low=None):
     """Rounding and clipping error for every high end in `ends`; low None is symmetric, −end … end."""
     lows = -ends if low is None else np.full(ends.shape, low)
     qparams = choose_qparams(lows, ends, bits, symmetric=low is None, axis=0)
-    return rounding_and_clipping(np.broadcast_to(values, (ends.size, values.size)), qparams)[:2]
+    return error_parts(np.broadcast_to(values, (ends.size, values.size)), qparams)[:2]
+
+
+def _log_axis(axis, low, high):
+    """A logarithmic y-axis from low to high, with every second power of ten written on it."""
+    axis.set_yscale("log")
+    axis.set_ylim(low, high)
+    powers = range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)
+    log_ticks(axis.yaxis, [10.0**power for power in powers if power % 2 == 0 and power >= -4])
 
 
 def _funnel_handles():
@@ -297,4 +328,4 @@ def _funnel_handles():
 def _legend(figure, handles, columns=None):
     """Below all axes, where it covers no data; filled column by column."""
     columns = columns or len(handles)
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=11)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
