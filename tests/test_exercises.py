@@ -14,6 +14,13 @@ def exact(qa, qb, za, zb):
     return (wide(qa) - za) @ (wide(qb) - zb)
 
 
+def mean_squared_errors(x, bits):
+    """Of a symmetric round trip, for fifty clipping ranges up to the largest magnitude."""
+    qmax = 2 ** (bits - 1) - 1
+    scales = np.linspace(0.02, 1, 50) * np.abs(x).max() / qmax
+    return [np.mean((np.clip(np.round(x / scale), -qmax, qmax) * scale - x) ** 2) for scale in scales]
+
+
 WRONG = {
     "00.1": [
         (5.2, "round it"),
@@ -77,6 +84,40 @@ WRONG = {
         (-0.25 * 4 / 255, "wrong sign"),
         (-0.75 * 4 / 255, "nearest code"),
         (1.0, "63.75"),
+    ],
+    "03.1": [
+        ((166, 0.619), "the other codes"),
+        ((38, 0.619), "the ones below them"),
+        ((88, 0.619), "off by one"),
+        ((0, 0.0), "asymmetric"),
+        ((127, 1.0), "without negative numbers"),
+        ((35, 0.213), "the code of −0.3"),
+        ((89, 89 / 255), "share of the codes"),
+        ((89, np.log2(89)), "all codes / reachable codes"),
+        ((89, -0.619), "upside down"),
+        ((89, np.log(255 / 166)), "another base"),
+        ((89, np.log2(256 / 166)), "not 256"),
+        ((89, 8.0), "log2(all codes"),
+        (89, "2 numbers"),
+    ],
+    "03.2": [
+        (256, "contain 0"),
+        (153, "what remains"),
+        (102, "off by one"),
+        (52, "symmetric"),
+        (200, "which code does 6 get"),
+    ],
+    "03.3": [
+        (lambda x, bits: np.abs(x).max(), "MinMax"),
+        (lambda x, bits: np.quantile(np.abs(x), 0.99), "moves with the bit-width"),
+        (lambda x, bits: np.abs(x).max() * (1 - 0.4 / bits), "times the least"),
+        (lambda x, bits: -1.0, "above 0"),
+        (lambda x, bits: 40, "a place in a list"),
+        (lambda x, bits: 0.02 * np.abs(x).max(), "nearly everything"),
+        (lambda x, bits: min(mean_squared_errors(x, bits)), "the smallest error itself"),
+        (lambda x, bits: x, "one number"),
+        (lambda x: 1.0, "TypeError"),
+        (2.4, "a function"),
     ],
     "04.1": [
         (lambda qa, qb, za, zb: wide(qa) @ wide(qb), "Three terms are missing"),
