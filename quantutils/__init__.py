@@ -5,7 +5,7 @@ observers (which range), matmul (the integer product), storage (packed codes), p
 """
 
 from quantutils.affine import QParams, choose_qparams, code_limits
-from quantutils.errors import CodeUsage, code_usage, max_abs_error, mse, product_sqnr_db, sqnr_db
+from quantutils.errors import CodeUsage, code_usage, error_parts, max_abs_error, mse, product_sqnr_db, sqnr_db
 from quantutils.matmul import (
     FixedPointMultiplier,
     OperationCount,
@@ -34,6 +34,7 @@ __all__ = [
     "choose_qparams",
     "code_limits",
     "code_usage",
+    "error_parts",
     "fixed_point_multiplier",
     "integer_matmul",
     "largest_safe_k",

@@ -123,3 +123,32 @@ def code_usage(x, qparams):
     reachable = int(xp.max(codes)) - int(xp.min(codes)) + 1
     used = int(xp.unique_values(codes).shape[0])
     return CodeUsage(total, reachable, used, total - reachable, math.log2(total / reachable))
+
+
+def error_parts(x, qparams):
+    """The mean squared error of a round trip in two parts, and how much was clipped: (rounding, clipping, share).
+
+    x: real numbers, (values,), with per-tensor qparams; or (ranges, values) with one range for each row (axis 0),
+    and then each part has one number a row. A value counts as clipped where it lies more than half a step outside
+    the range, so that no code is near it. rounding + clipping is the mse, in real units squared; share is the part
+    of the values that is clipped, 0 … 1. Raises TypeError or ValueError for other x or qparams.
+
+    >>> from quantutils import choose_qparams
+    >>> error_parts([0.25, 1.0, 1.5, 5.0], choose_qparams(-1.0, 1.0, bits=2, symmetric=True))
+    (0.078125, 4.0, 0.25)
+    """
+    need_qparams(qparams, "qparams")
+    x = np.asarray(real_array(x, "x", allow_empty=False)[0])
+    if x.ndim != (1 if qparams.axis is None else 2) or qparams.axis not in (None, 0) or qparams.group_size:
+        raise ValueError(
+            f"x has shape {x.shape} and qparams axis {qparams.axis}; accepted: (values,) with per-tensor qparams,"
+            " or (ranges, values) with axis 0"
+        )
+    squares = np.square(qparams.fake_quantize(x) - x, dtype=np.float64)
+    half = np.reshape(qparams.scale, (-1, 1)) / 2
+    first, last = (np.reshape(end, (-1, 1)) for end in qparams.real_range)
+    clipped = (x < (first - half).astype(x.dtype)) | (x > (last + half).astype(x.dtype))
+    total, outside, share = squares.mean(-1), (squares * clipped).mean(-1), clipped.mean(-1)
+    if qparams.axis is None:
+        return float(total - outside[0]), float(outside[0]), float(share[0])
+    return total - outside, outside, share

@@ -30,7 +30,7 @@ def drawn_texts(figure):
         return draw(text, *arguments, **options)
 
     with mock.patch.object(Text, "draw", noted):
-        figure.canvas.draw()
+        figure.draw_without_rendering()
     return texts
 
 

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from figure_checks import faults
 
-from quantutils import MinMax, choose_qparams, code_usage, mse, sqnr_db
+from quantutils import MinMax, choose_qparams, code_usage, error_parts, mse, sqnr_db
 from quantutils.explore import Choice, Slider, explore
 from quantutils.plots import (
     RangeDrawing,
     code_budget,
-    error_parts,
     png_bytes,
     range_funnels,
     u_curves,

@@ -8,7 +8,6 @@ from quantutils.plots.product import ProductDrawing, budget_bars, four_terms, no
 from quantutils.plots.range_use import (
     RangeDrawing,
     code_budget,
-    error_parts,
     range_funnels,
     u_curves,
 )
@@ -24,7 +23,6 @@ __all__ = [
     "budget_bars",
     "code_budget",
     "course_map",
-    "error_parts",
     "four_terms",
     "new_figure",
     "noise_against_k",

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
 
-from quantutils.affine import choose_qparams, need_qparams
-from quantutils.errors import code_usage, sqnr_db
+from quantutils.affine import choose_qparams
+from quantutils.errors import code_usage, error_parts, sqnr_db
 from quantutils.plots.checks import by_label, number, one_of, per_tensor, values_1d
 from quantutils.plots.drawing import Drawing
 from quantutils.plots.style import (
@@ -35,29 +35,6 @@ PARTS = {
     "clipping": {"color": ORANGE, "linestyle": ":", "linewidth": 3},
 }
 MARKERS = (("o", GREEN), ("s", PINK), ("^", SKY), ("D", GREY))
-
-
-def error_parts(x, qparams):
-    """The mean squared error of a round trip in two parts, and how much was clipped: (rounding, clipping, share).
-
-    x: real numbers, (values,), with per-tensor qparams; or (ranges, values) with one range for each row (axis 0),
-    and then each part has one number a row. A value counts as clipped where it lies more than half a step outside
-    the range, so that no code is near it. rounding + clipping is the mse, in real units squared; share is the part
-    of the values that is clipped, 0 … 1. Raises TypeError or ValueError for other x or qparams.
-
-    >>> error_parts([0.25, 1.0, 1.5, 5.0], choose_qparams(-1.0, 1.0, bits=2, symmetric=True))
-    (0.078125, 4.0, 0.25)
-    """
-    need_qparams(qparams, "qparams")
-    x = values_1d(x, "x") if qparams.axis is None else np.asarray(x)
-    squares = np.square(qparams.fake_quantize(x) - x, dtype=np.float64)
-    half = np.reshape(qparams.scale, (-1, 1)) / 2
-    first, last = (np.reshape(end, (-1, 1)) for end in qparams.real_range)
-    clipped = (x < (first - half).astype(x.dtype)) | (x > (last + half).astype(x.dtype))
-    total, outside, share = squares.mean(-1), (squares * clipped).mean(-1), clipped.mean(-1)
-    if qparams.axis is None:
-        return float(total - outside[0]), float(outside[0]), float(share[0])
-    return total - outside, outside, share
 
 
 @in_style
