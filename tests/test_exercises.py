@@ -1,8 +1,13 @@
-"""A wrong answer never raises, and each usual mistake gets the sentence that names it."""
+"""Every form of a right answer passes, a wrong one never raises, and each usual mistake is named."""
+
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
+from quantutils import MSE
 from quantutils.exercises import check, exercise_ids
 
 
@@ -65,15 +70,22 @@ WRONG = {
         ((4 / 255, 63), "off by one"),
         ((4 / 255, 0), "nothing below 0"),
         ((4 / 255, 7), "qmin"),
+        ((0.0156, 64), "255 steps"),
+        ((64, 4 / 255), "the other way round"),
         (4 / 255, "2 numbers"),
+        ({"scale": 4 / 255, "zero_point": 64}, "2 numbers"),
+        ({4 / 255, 64}, "2 numbers"),
     ],
     "02.2": [
         (lambda x: x / 0.1, "whole numbers"),
         (lambda x: np.round(x / 0.1), "clipped"),
         (lambda x: np.clip(np.round(x / 0.1), -8, 7), "−8 is used"),
         (lambda x: np.clip(np.floor(x / 0.1), -7, 7), "instead of rounding"),
+        (lambda x: np.clip(x / (0.7 / 7), -7, 7).astype(np.int8), "instead of rounding"),
         (lambda x: np.clip(np.round(x / 0.1) + 1, -7, 7), "0.0 must"),
         (lambda x: np.clip(np.round(x / 0.15), -7, 7), "got the code"),
+        (lambda x: np.clip(np.round(x / (0.7 / 8)), -7, 7), "got the code"),
+        (lambda x: np.clip(np.round(x / (1.4 / 15)), -7, 7), "got the code"),
         (lambda x: x[:3], "shape"),
         (lambda x: x.no_such_thing, "AttributeError"),
         (7, "a function"),
@@ -83,6 +95,7 @@ WRONG = {
         (0.25, "real units"),
         (-0.25 * 4 / 255, "wrong sign"),
         (-0.75 * 4 / 255, "nearest code"),
+        (0.25 * 4 / 256, "255 steps"),
         (1.0, "63.75"),
     ],
     "03.1": [
@@ -98,6 +111,7 @@ WRONG = {
         ((89, np.log(255 / 166)), "another base"),
         ((89, np.log2(256 / 166)), "not 256"),
         ((89, 8.0), "log2(all codes"),
+        ((0.619, 89), "the other way round"),
         (89, "2 numbers"),
     ],
     "03.2": [
@@ -148,12 +162,91 @@ WRONG = {
         (12, "noise shares"),
     ],
 }
-NONSENSE = [None, "five", True, [], {}, float("nan"), float("inf"), 1j, object(), np.zeros((2, 2)), lambda: None, -1e9]
+NONSENSE = [
+    *(None, "five", "5", True, [], {}, float("nan"), float("inf"), 1j, object(), np.zeros((2, 2)), lambda: None, -1e9),
+    *(np.True_, np.array("5"), np.complex128(5 + 3j), [1, [2]], b"\xe3", 10**400, [10**400, 1], iter("ab")),
+    *(torch.ones(1, requires_grad=True), torch.ones(2, requires_grad=True)),
+]
 
 
-def test_every_exercise_has_usual_wrong_answers():
-    assert sorted(WRONG) == exercise_ids()
-    assert all(len(wrong) >= 3 for wrong in WRONG.values())
+def clipping_search(x, bits, candidates):
+    """The candidate with the least error; unlike the judge, in float32 and by hand."""
+    x, qmax = x.astype(np.float32), np.float32(2 ** (bits - 1) - 1)
+    errors = [np.mean((np.clip(np.round(x * qmax / c), -qmax, qmax) * c / qmax - x) ** 2) for c in candidates]
+    return candidates[int(np.argmin(errors))]
+
+
+def four_terms(qa, qb, za, zb, dtype):
+    a, b = qa.astype(dtype), qb.astype(dtype)
+    return a @ b - zb * a.sum(1, keepdims=True) - za * b.sum(0) + a.shape[1] * za * zb
+
+
+RIGHT = {
+    "00.1": [5, 5.0, round(2.6 / 0.5), np.int8(5), np.float32(5), np.array(5), [5], Fraction(5), torch.tensor(5)],
+    "00.2": [0.01, 0.02 / 2, np.float32(0.01), np.float16(0.01), Fraction(1, 100), Decimal("0.01"), np.array([0.01])],
+    "01.1": [6.5, 13e9 * 4 / 8 / 1e9, np.float32(6.5), Fraction(13, 2)],
+    "01.2": [4.25, 4 + 16 / 64, 272 / 64, np.float16(4.25)],
+    "01.3": [227, 0xE3, 227.0, 3 | 14 << 4, 3 + 16 * (16 - 2), np.uint8(227), np.array([227], np.uint8)],
+    "02.1": [
+        (4 / 255, 64),
+        [0.0157, 64],
+        (0.01569, 64.0),
+        np.array([4 / 255, 64]),
+        (np.float32(4 / 255), np.uint8(64)),
+        (np.array([4 / 255]), np.array(64)),
+        (4 / 255, round(63.75)),
+    ],
+    "02.2": [
+        lambda x: np.clip(np.round(x / (0.7 / 7)), -7, 7),
+        lambda x: np.clip(np.round(x / 0.1), -7, 7).astype(np.int8),
+        lambda x: np.clip(np.rint(x * 10), -7, 7).astype(int),
+        lambda x: np.clip(np.floor(x / 0.1 + 0.5), -7, 7),
+        lambda x: np.round(np.clip(x, -0.7, 0.7) / 0.1).astype(np.int8),
+        lambda x: np.sign(x) * np.minimum(np.floor(np.abs(x) / 0.1 + 0.5), 7),
+        lambda x: [max(-7, min(7, round(value / 0.1))) for value in x],
+        lambda x: tuple(max(-7, min(7, round(float(value) * 7 / 0.7))) for value in x),
+        lambda x: torch.clamp(torch.round(torch.tensor(x) / 0.1), -7, 7),
+        lambda x: np.clip(np.round(x.astype(np.float32) / np.float32(0.1)), -7, 7),
+    ],
+    "02.3": [0.25 * 4 / 255, 1 / 255, 0.00392, 0.0039, np.float32(1 / 255), (64 - 63.75) * 4 / 255, [1 / 255]],
+    "03.1": [
+        (89, np.log2(255 / 166)),
+        [89, 0.62],
+        (89.0, 0.619),
+        np.array([89, 0.6193]),
+        (np.int64(89), np.float32(0.619)),
+    ],
+    "03.2": [103, 103.0, np.int64(103), 255 - round(6 / (10 / 255)) + 1, np.array(103)],
+    "03.3": [
+        lambda x, bits: clipping_search(x, bits, np.linspace(0.02, 1, 50) * np.abs(x).max()),
+        lambda x, bits: clipping_search(x, bits, np.linspace(0.1, 1, 200) * np.abs(x).max()),
+        lambda x, bits: clipping_search(x, bits, np.geomspace(0.1, 1, 40) * np.abs(x).max()).astype(np.float32),
+        lambda x, bits: MSE().observe(x).qparams(bits, symmetric=True).real_range[1],
+        lambda x, bits: [clipping_search(x, bits, np.linspace(0.05, 1, 60) * np.abs(x).max())],
+    ],
+    "04.1": [
+        exact,
+        lambda *given: four_terms(*given, np.int64),
+        lambda *given: four_terms(*given, np.int32),
+        lambda *given: four_terms(*given, np.float32),
+        lambda *given: four_terms(*given, np.int64).tolist(),
+        lambda *given: torch.tensor(exact(*given)),
+    ],
+    "04.2": [133144, 133144.0, (2**31 - 1) // 127**2, np.int64(133144), np.floor((2**31 - 1) / 127**2)],
+    "04.3": [-10 * np.log10(10**-3.0 + 10**-3.6), 29.03, 29.0, 29, 29.0268, np.float32(29.03)],
+}
+
+
+def test_every_exercise_has_right_answers_in_several_forms_and_usual_wrong_ones():
+    assert sorted(RIGHT) == sorted(WRONG) == exercise_ids()
+    assert all(len(answers) >= 3 for answers in [*RIGHT.values(), *WRONG.values()])
+
+
+@pytest.mark.parametrize(("exercise_id", "answer"), [(k, answer) for k, answers in RIGHT.items() for answer in answers])
+def test_every_form_of_a_right_answer_passes_with_the_same_words(exercise_id, answer):
+    verdict = check(exercise_id, answer)
+    assert verdict.passed, verdict
+    assert verdict.message == check(exercise_id, RIGHT[exercise_id][0]).message
 
 
 @pytest.mark.parametrize(

@@ -75,18 +75,20 @@ def check(exercise_id, answer):
 def the_number(answer, what):
     """`answer` as a float, or Wrong with a sentence that names `what` is asked for."""
     array = _array(answer, what)
-    if array.ndim != 0:
+    if array.size != 1:
         raise Wrong(f"{what} is one number, and your answer has shape {array.shape}.")
-    return _finite(float(array), what)
+    return _finite(array.item(), what)
 
 
 def the_numbers(answer, *names):
     """`answer` as one float for each of `names`, or Wrong with a sentence that lists them."""
     wanted = ", ".join(names)
     try:
-        values = list(answer)
-    except TypeError:
-        raise Wrong(f"the answer is {len(names)} numbers, ({wanted}); yours is {answer!r}.") from None
+        values = None if isinstance(answer, (dict, set, frozenset, str)) else list(answer)
+    except Exception:  # whatever a learner's object raises
+        values = None
+    if values is None:
+        raise Wrong(f"the answer is {len(names)} numbers, ({wanted}); yours is {answer!r}.")
     if len(values) != len(names):
         raise Wrong(f"the answer is {len(names)} numbers, ({wanted}); yours has {len(values)}.")
     return [the_number(value, name) for value, name in zip(values, names, strict=True)]
@@ -125,8 +127,11 @@ def _array(answer, what):
     if isinstance(answer, (bool, str)) or answer is None:
         raise Wrong(f"{what} is a number, and your answer is {answer!r}.")
     try:
-        return np.asarray(answer, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = np.asarray(answer)
+        if array.dtype.kind not in "iufO":  # bool, complex and text would be turned into numbers without a word
+            raise TypeError
+        return array.astype(np.float64)
+    except Exception:  # whatever a learner's object raises: rows of unequal length, a number beyond float64
         raise Wrong(f"{what} is made of numbers, and your answer is a {type(answer).__name__}.") from None
 
 

@@ -10,7 +10,9 @@ from quantutils.exercises.judging import Wrong, exercise, near, the_array, the_n
 def parameters_of_a_range(answer):
     """(scale, zero_point) of −1 … 3 in unsigned 8-bit codes: 4 / 255 and 64."""
     scale, zero_point = the_numbers(answer, "scale", "zero_point")
-    if near(scale, 4 / 256):
+    if near(zero_point, 4 / 255):
+        raise Wrong("the order is (scale, zero_point); yours is the other way round.")
+    if near(scale, 4 / 256, 2e-3):
         raise Wrong("scale: you divided by 256, but 256 codes have only 255 steps between them.")
     if near(scale, 3 / 127) or near(scale, 3 / 255):
         raise Wrong("scale: that is the symmetric mapping; here the whole width, 3 − (−1) = 4, is shared out.")
@@ -34,7 +36,8 @@ def parameters_of_a_range(answer):
 @exercise("02.2")
 def symmetric_quantizer(answer):
     """A function from real numbers to 4-bit symmetric codes, largest magnitude 0.7."""
-    x = np.array([0.0, 0.05, 0.15, -0.25, 0.31, -0.7, 0.7, 0.9, -2.0], np.float64)
+    # None of them halfway between two codes: x / 0.1, x · 10 and x / (0.7 / 7) differ there in the last bit.
+    x = np.array([0.0, 0.04, 0.17, -0.23, 0.44, -0.66, 0.68, 0.9, -2.0], np.float64)
     right = choose_qparams(-0.7, 0.7, bits=4, symmetric=True).quantize(x).astype(np.float64)
     codes = the_array(the_result_of(answer, x.copy()), "the array of codes", x.shape)
     if not np.array_equal(codes, np.round(codes)):
@@ -46,7 +49,7 @@ def symmetric_quantizer(answer):
         raise Wrong("−8 is used; the symmetric range gives up the lowest code and ends at −7.")
     if np.array_equal(codes, np.clip(np.floor(steps), -7, 7)) or np.array_equal(codes, np.clip(np.trunc(steps), -7, 7)):
         raise Wrong(
-            "you cut off instead of rounding: 0.31 / 0.1 = 3.1 is 3, but −0.25 / 0.1 is not −3 because of floor."
+            "you cut off instead of rounding: 0.17 / 0.1 = 1.7 lies nearer to 2, and −0.23 / 0.1 = −2.3 nearer to −2."
         )
     if codes[0] != 0:
         raise Wrong("0.0 must have the code 0: a symmetric mapping has no zero point to add.")
@@ -71,6 +74,8 @@ def lost_zero(answer):
         raise Wrong("right size, wrong sign: code 64 lies above 63.75, so the number that comes back is above 0.")
     if near(value, -0.75 * 4 / 255):
         raise Wrong("you rounded 63.75 down to 63; the nearest code is 64.")
-    if not near(value, right):
+    if near(value, 0.25 * 4 / 256, 1e-4):
+        raise Wrong("you divided by 256, but 256 codes have only 255 steps between them.")
+    if not near(value, right, 6e-3):  # 0.0039 will do
         raise Wrong("code = round(0 / scale + 63.75), and back: scale · (code − 63.75).")
     return "0.25 codes, 0.0039 real units: every zero in the data would come back as 0.0039."

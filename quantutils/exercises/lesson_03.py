@@ -11,6 +11,8 @@ from quantutils.exercises.judging import Wrong, exercise, near, the_number, the_
 def wasted_codes_and_bits(answer):
     """(codes, bits) wasted by −0.3 … 1.0 on −127 … 127: 255 − 166 = 89 codes and log2(255 / 166) = 0.62 bits."""
     wasted, bits = the_numbers(answer, "wasted codes", "wasted bits")
+    if near(bits, 89):
+        raise Wrong("the order is (wasted codes, wasted bits); yours is the other way round.")
     if near(wasted, 166):
         raise Wrong("wasted codes: 166 codes are reachable; the wasted ones are the other codes of the 255.")
     if wasted in (38, 39):

@@ -78,12 +78,13 @@ def noise_budget(answer):
         raise Wrong("the mean of the two is not it: noise powers add, and the louder noise decides.")
     if near(db, 30):
         raise Wrong("close: the noisier factor alone would give 30 dB, but the other one adds its noise as well.")
-    if near(db, -29.03, 2e-3):
+    right = -10 * np.log10(10**-3.0 + 10**-3.6)
+    if near(db, -right, 2e-3):
         raise Wrong(
             "right size, wrong sign: the noise is 29 dB below the signal, so the ratio signal to noise is positive."
         )
     if near(db, 26.99, 2e-3):
         raise Wrong("that is for two factors at 30 dB each; one of them is quieter.")
-    if not near(db, 29.03, 1e-3):
+    if not near(db, right, 2e-3):  # 29.0 will do
         raise Wrong("turn both into noise shares, 10^(−dB/10), add them, and turn the sum back.")
     return "10⁻³ + 10⁻³·⁶ = 0.00125, which is 29.0 dB: spend bits on the noisier factor."
