@@ -80,6 +80,10 @@ def test_the_drawing_shows_the_ruler_the_numbers_that_come_back_and_their_errors
     assert right.lines[0].get_ydata() == pytest.approx([scale / 2] * 2)
 
 
+def test_the_drawing_on_its_own_has_no_faults():
+    assert faults(TenNumbersDrawing(X).draw(bits=4, reach=1.0)) == []
+
+
 def test_every_corner_of_the_sliders_is_drawn_and_said_right():
     explorer = lesson_explorer("00")
     first = explorer.picture.value

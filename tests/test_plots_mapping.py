@@ -118,6 +118,10 @@ def test_the_drawing_shows_range_codes_stairs_and_errors(mode):
     assert right.texts[0].get_text() == f"scale / 2 = {scale / 2:.4f}"
 
 
+def test_the_drawing_on_its_own_has_no_faults():
+    assert faults(MappingDrawing(VALUES, 2).draw(bits=4, low=-1, high=1, mode="symmetric")) == []
+
+
 def test_every_corner_of_the_sliders_is_drawn_and_said_right():
     explorer = lesson_explorer("02")
     first = explorer.picture.value

@@ -75,6 +75,17 @@ def test_every_bar_ends_at_its_size_or_speed(settings):
         assert_says(text.get_text(), size)
 
 
+def test_a_model_that_just_fills_a_device_fits_it():
+    drawing = MemoryDrawing()
+    for parameters, words in ((8, "fits phone, 8 GB."), (8.01, "fits laptop, 16 GB."), (80.1, "fits none of the four")):
+        drawing.draw(parameters=parameters, bits=8, group_size=0, bandwidth=50)
+        assert words in drawing.readout
+
+
+def test_the_drawing_on_its_own_has_no_faults():
+    assert faults(MemoryDrawing().draw(**GOOD)) == []
+
+
 def test_every_corner_of_the_sliders_is_drawn_and_said_right():
     explorer = lesson_explorer("01")
     first = explorer.picture.value

@@ -131,6 +131,10 @@ def test_the_drawing_shows_products_noise_and_accumulator(mode):
     assert right.lines[0].get_ydata()[0] == 31
 
 
+def test_the_drawing_on_its_own_has_no_faults():
+    assert faults(ProductDrawing(A, B).draw(**GOOD)) == []
+
+
 def test_every_corner_of_the_sliders_is_drawn_and_said_right():
     explorer = lesson_explorer("04")
     first = explorer.picture.value
