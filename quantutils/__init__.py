@@ -1,7 +1,7 @@
 """What the lessons of the quantization course share; brings neither torch nor matplotlib.
 
 The chapters, each importing only those before it: affine (the mapping), errors (what it costs),
-observers (which range), matmul (the integer product), storage (packed codes), plots, explore, exercises.
+observers (which range), matmul (the integer product), packing (codes in bytes), plots, explore, exercises.
 """
 
 from quantutils.affine import QParams, choose_qparams, code_limits
@@ -19,7 +19,7 @@ from quantutils.matmul import (
     requantize,
 )
 from quantutils.observers import MSE, MinMax, MovingAverageMinMax, Percentile
-from quantutils.storage import pack_codes, unpack_codes, weight_bytes
+from quantutils.packing import pack_codes, unpack_codes, weight_bytes
 
 __all__ = [
     "MSE",

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from quantutils.packing import weight_bytes
 from quantutils.plots.checks import by_label, number, rows_of
 from quantutils.plots.drawing import Drawing
 from quantutils.plots.style import BLUE, GREEN, GREY, ORANGE, in_style, log_ticks, new_figure
-from quantutils.storage import weight_bytes
 
 DEVICES = {"phone, 8 GB": 8, "laptop, 16 GB": 16, "GPU, 24 GB": 24, "GPU, 80 GB": 80}
 FORMATS = {"FP32": 32, "FP16": 16, "INT8": 8, "INT4": 4}
