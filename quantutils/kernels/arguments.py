@@ -1,0 +1,66 @@
+"""Checks of what the kernels are given, and their parameters brought into the library and onto the device of x."""
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from quantutils.affine import FLOAT32, need_qparams
+from quantutils.arrays import CODE_DTYPES, as_array, code_array, dtype_name, real_numbers, same_library
+from quantutils.kernels.rounding import fl
+
+
+def weight_array(weight_codes, like, like_name, ndim, layout):
+    """Weight codes, −128 … 127, of `ndim` axes and of the library of `like`."""
+    weight_codes, _ = code_array(weight_codes, "weight_codes", -128, 127)
+    same_library(like, weight_codes, like_name, "weight_codes")
+    if weight_codes.ndim != ndim:
+        raise ValueError(f"weight_codes has shape {tuple(weight_codes.shape)}; accepted: {layout}")
+    return weight_codes
+
+
+def parameter(value, like):
+    """A NumPy parameter as a float64 array of the library and on the device of `like`."""
+    return array_namespace(like).asarray(np.array(value, np.float64), device=device(like))
+
+
+def weight_scales(weight_scale, channels, like):
+    """One positive scale, shape (), or one a channel, shape (channels,); float64."""
+    scale = real_numbers(weight_scale, "weight_scale")
+    if scale.shape not in ((), (channels,)):
+        raise ValueError(
+            f"weight_scale has shape {scale.shape}; accepted: a number, or ({channels},), one for each row of"
+            " weight_codes"
+        )
+    if scale.size and not (scale.min() >= FLOAT32.tiny and scale.max() <= FLOAT32.max):
+        raise ValueError(f"weight_scale is {weight_scale}; accepted: {FLOAT32.tiny} to {FLOAT32.max}")
+    return parameter(scale, like)
+
+
+def bias_array(bias, channels, like):
+    """The bias as float32, shape (channels,); zeros for None, which change no result."""
+    if bias is None:
+        return fl(parameter(np.zeros(channels), like))
+    values = real_numbers(bias, "bias")
+    if values.shape != (channels,):
+        raise ValueError(f"bias has shape {values.shape}; accepted: None or ({channels},), one for each output channel")
+    if dtype_name(as_array(bias, "bias")) in CODE_DTYPES:
+        raise TypeError("bias holds integers; accepted: the float bias, which each rule rounds in its own way")
+    return fl(parameter(values, like))
+
+
+def per_tensor(qparams, name):
+    """`qparams`, per-tensor and unsigned, within 0 … 255."""
+    need_qparams(qparams, name)
+    if qparams.axis is not None:
+        raise ValueError(f"{name} has axis {qparams.axis}; accepted: per-tensor qparams")
+    if qparams.qmin < 0 or qparams.qmax > 255:
+        raise ValueError(f"{name} has codes {qparams.qmin} to {qparams.qmax}; accepted: unsigned 8 bit, 0 to 255")
+    return qparams
+
+
+def activation_codes(x_codes, x_qparams, accepted, min_ndim, max_ndim):
+    """Activation codes minus their zero point, exact in int16, and their QParams."""
+    per_tensor(x_qparams, "x_qparams")
+    x_codes, xp = code_array(x_codes, "x_codes", x_qparams.qmin, x_qparams.qmax)
+    if not min_ndim <= x_codes.ndim <= max_ndim:
+        raise ValueError(f"x_codes has shape {tuple(x_codes.shape)}; accepted: {accepted}")
+    return xp.astype(x_codes, xp.int16) - x_qparams.zero_point

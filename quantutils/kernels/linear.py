@@ -1,0 +1,108 @@
+"""Integer linear layers, dynamic and static, by any of the named rules."""
+
+from array_api_compat import array_namespace
+
+from quantutils.arrays import flag, real_array
+from quantutils.kernels import arguments
+from quantutils.kernels.rounding import fl
+from quantutils.kernels.rules import find_rule
+from quantutils.matmul import integer_matmul
+
+
+def quantize_activations(x, rule, reduce_range=None):
+    """What a dynamic kernel computes from `x` (…, K) at every call: Activations (codes, scale, zero_point).
+
+    Arguments and errors as `linear_dynamic`.
+
+    >>> import numpy as np
+    >>> quantize_activations(np.array([[0.0, 2.55, 1.0]]), rule="qnnpack").codes
+    array([[  0, 255, 100]], dtype=uint8)
+    """
+    found = find_rule(rule, 1, 1, 1)
+    x, _ = real_array(x, "x")
+    if x.ndim < 1:
+        raise ValueError("x has shape (); accepted: (…, K)")
+    if reduce_range is None:
+        reduce_range = found.reduce_range
+    if flag(reduce_range, "reduce_range") and found.reduce_range is None:
+        raise ValueError(f"reduce_range is True; accepted with rule {rule!r}: None or False, it has no such option")
+    return found.activations(fl(x), reduce_range)
+
+
+def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_range=None):
+    """x · Wᵀ + bias in integers, with x quantized on the fly: float32 (…, N).
+
+    x: real numbers (…, K), rounded to float32 first. weight_codes: (N, K), −128 … 127, symmetric, of x's library.
+    weight_scale: a number, or (N,). bias: None or (N,). rule: "onnx", "fbgemm", "onednn", "qnnpack" or "torchao",
+    bit for bit that kernel; "onednn" follows what oneDNN does on this processor with this shape, which is
+    "onednn_vnni" or "onednn_amx" (see `onednn_path`). reduce_range: codes 7 bits wide; None for what the kernel's
+    own dynamic layer does (fbgemm and onednn reduce, qnnpack ignores it, onnx and torchao have no such option).
+
+    Raises TypeError or ValueError, naming the argument, for wrong types, shapes, NaN, infinities and unknown rules.
+
+    >>> import numpy as np
+    >>> linear_dynamic(np.array([[0.0, 2.55]]), np.array([[100, -50]], np.int8), 0.01, [1.0], rule="qnnpack")
+    array([[-0.27499998]], dtype=float32)
+    """
+    x, xp = real_array(x, "x")
+    weight_codes = arguments.weight_array(weight_codes, x, "x", 2, "(N, K)")
+    rows, channels = _sizes(x, weight_codes, "x")
+    found = find_rule(rule, rows, x.shape[-1], channels)
+    sw = arguments.weight_scales(weight_scale, channels, x)
+    b = arguments.bias_array(bias, channels, x)
+    codes, sx, zero_point = quantize_activations(x, rule, reduce_range)
+    a = _sums(xp.astype(codes, xp.int16) - zero_point, weight_codes, rows)
+    sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx
+    return xp.reshape(xp.asarray(found.dynamic(a, sx, sw, b)), (*x.shape[:-1], channels))
+
+
+def linear_static(x_codes, x_qparams, weight_codes, weight_scale, bias, out_qparams, *, rule, relu=False):
+    """The codes of x · Wᵀ + bias, from codes to codes: uint8 (…, N), within out_qparams.
+
+    x_codes: (…, K), codes of x_qparams; x_qparams, out_qparams: per-tensor QParams within 0 … 255 (the kernels know
+    only 0 … 255). relu: clamp at the zero point. Other arguments and errors as `linear_dynamic`; rule "torchao"
+    does not exist here.
+
+    >>> import numpy as np
+    >>> from quantutils import QParams
+    >>> x, out = QParams(0.01, 0, 0, 255), QParams(0.1, 100, 0, 255)
+    >>> linear_static(np.array([[0, 255]]), x, np.array([[100, -50]], np.int8), 0.01, [1.0], out, rule="fbgemm")
+    array([[97]], dtype=uint8)
+    """
+    x = arguments.activation_codes(x_codes, x_qparams, "(…, K)", 1, 64)
+    arguments.per_tensor(out_qparams, "out_qparams")
+    weight_codes = arguments.weight_array(weight_codes, x, "x_codes", 2, "(N, K)")
+    rows, channels = _sizes(x, weight_codes, "x_codes")
+    found = find_rule(rule, rows, x.shape[-1], channels, static=True)
+    sw = arguments.weight_scales(weight_scale, channels, x)
+    b = arguments.bias_array(bias, channels, x)
+    codes = scaled_to_codes(found, _sums(x, weight_codes, rows), x_qparams, sw, b, out_qparams, relu)
+    return array_namespace(x).reshape(codes, (*x.shape[:-1], channels))
+
+
+def scaled_to_codes(found, a, x_qparams, sw, b, out_qparams, relu):
+    """Exact sums (rows, N) by the static rule `found` to uint8 codes."""
+    xp = array_namespace(a)
+    lowest = max(out_qparams.qmin, out_qparams.zero_point) if flag(relu, "relu") else out_qparams.qmin
+    sx, sy = (arguments.parameter(qparams.scale, a) for qparams in (x_qparams, out_qparams))
+    codes = found.static(a, sx, sw, b, sy, out_qparams.zero_point)
+    return xp.astype(xp.clip(codes, lowest, out_qparams.qmax), xp.uint8)
+
+
+def _sizes(x, weight_codes, name):
+    """Rows and channels of the product; ValueError where the two do not multiply."""
+    if x.ndim < 1 or x.shape[-1] != weight_codes.shape[1]:
+        raise ValueError(
+            f"{name} has shape {tuple(x.shape)}; accepted: (…, {weight_codes.shape[1]}), since weight_codes (N, K)"
+            f" has shape {tuple(weight_codes.shape)}"
+        )
+    rows = 1
+    for size in x.shape[:-1]:
+        rows *= size
+    return rows, weight_codes.shape[0]
+
+
+def _sums(x, weight_codes, rows):
+    """Σ x·w of whole numbers, exact: int32 (rows, N)."""
+    xp = array_namespace(x)
+    return integer_matmul(xp.reshape(x, (rows, x.shape[-1])), xp.matrix_transpose(weight_codes))
