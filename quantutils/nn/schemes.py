@@ -1,0 +1,54 @@
+"""What is quantized how: the choices that a workflow passes on to its layers, checked once."""
+
+from dataclasses import dataclass
+
+from quantutils.arrays import flag, whole_number
+
+WEIGHT_GRANULARITIES = ("tensor", "channel", "group")
+ACTIVATION_GRANULARITIES = ("tensor", "token")
+
+
+@dataclass(frozen=True)
+class WeightScheme:
+    """How weights become codes; always symmetric.
+
+    bits: 2, 3, 4 … 8. per: "tensor", "channel" (one scale an output) or "group" (one for every group_size inputs).
+    full_range: use −2^(b−1) too, with scale amax / (2^(b−1) − ½), as torch.ao and torchao do.
+    """
+
+    bits: int = 8
+    per: str = "channel"
+    group_size: int | None = None
+    full_range: bool = False
+
+    def __post_init__(self):
+        whole_number(self.bits, "bits", 2, 8)
+        flag(self.full_range, "full_range")
+        if self.per not in WEIGHT_GRANULARITIES:
+            raise ValueError(f"per is {self.per!r}; accepted for weights: {', '.join(WEIGHT_GRANULARITIES)}")
+        if (self.per == "group") != (self.group_size is not None):
+            raise ValueError(f"group_size is {self.group_size} with per={self.per!r}; accepted: both or neither")
+        if self.group_size is not None:
+            whole_number(self.group_size, "group_size", 1)
+
+
+@dataclass(frozen=True)
+class ActivationScheme:
+    """How activations become codes at run time.
+
+    bits: 2 … 8. per: "tensor" (one range a call) or "token" (one for each vector along the last axis).
+    symmetric: zero point 0, signed codes; otherwise unsigned codes with a zero point.
+    reduce_range: give up one bit, as kernels do whose 16-bit partial sums could overflow.
+    """
+
+    bits: int = 8
+    per: str = "tensor"
+    symmetric: bool = False
+    reduce_range: bool = False
+
+    def __post_init__(self):
+        whole_number(self.bits, "bits", 3 if self.reduce_range else 2, 8)
+        flag(self.symmetric, "symmetric")
+        flag(self.reduce_range, "reduce_range")
+        if self.per not in ACTIVATION_GRANULARITIES:
+            raise ValueError(f"per is {self.per!r}; accepted for activations: {', '.join(ACTIVATION_GRANULARITIES)}")

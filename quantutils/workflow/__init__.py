@@ -1,0 +1,6 @@
+"""Quantize any nn.Module: each function returns a new model and leaves the given one as it was."""
+
+from quantutils.workflow.dynamic import quantize_dynamic
+from quantutils.workflow.report import LayerReport, Report, report
+
+__all__ = ["LayerReport", "Report", "quantize_dynamic", "report"]

@@ -1,0 +1,84 @@
+"""Replacing layers inside a copy of a model, and what a layer remembers of how it was made."""
+
+import copy
+from dataclasses import asdict
+
+from torch import nn
+
+from quantutils.nn import (
+    ActivationScheme,
+    DynamicGRU,
+    DynamicLinear,
+    DynamicLSTM,
+    QuantizedEmbedding,
+    WeightScheme,
+)
+
+# Exact types: a subclass may compute something else, so it is left as it is and named in the report.
+DYNAMIC_TWINS = {
+    nn.Linear: DynamicLinear,
+    nn.LSTM: DynamicLSTM,
+    nn.GRU: DynamicGRU,
+    nn.Embedding: QuantizedEmbedding,
+}
+
+
+def need_module(model, name="model"):
+    """Raise TypeError unless `model` is an nn.Module."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"{name} is a {type(model).__name__}; accepted: a torch.nn.Module")
+
+
+def dynamic_twin(layer, recipe):
+    """The quantized twin of one float layer, made as `recipe` says; the recipe stays with the twin.
+
+    recipe: {"weights": {…}, "activations": {…} or None, "rule": name or None}, plain values that a file can hold.
+    """
+    weights = WeightScheme(**recipe["weights"])
+    activations = ActivationScheme(**recipe["activations"]) if recipe["activations"] else None
+    made = DYNAMIC_TWINS[type(layer)]
+    if made is QuantizedEmbedding:
+        twin = made.from_float(layer, weights)
+    else:
+        twin = made.from_float(layer, weights, activations, recipe["rule"])
+    twin.recipe = recipe
+    return twin.train(layer.training)
+
+
+def recipe_of(weights, activations, rule):
+    """The plain values from which `dynamic_twin` makes a layer again."""
+    return {"weights": asdict(weights), "activations": asdict(activations) if activations else None, "rule": rule}
+
+
+def replaced(model, make):
+    """A copy of `model` in which every layer that `make(name, layer)` answers with a module is that module.
+
+    make: called once for each distinct layer below (or at) the model; None leaves the layer. A layer that is used in
+    two places is made once and stays shared. Returns (new model, {name: made}).
+    """
+    new = copy.deepcopy(model)
+    made, answers = {}, {}
+
+    def answer(name, layer):
+        if id(layer) not in answers:
+            answers[id(layer)] = make(name, layer)
+        twin = answers[id(layer)]
+        if twin is not None:
+            made[name] = twin
+        return twin
+
+    root = answer("", new)
+    if root is not None:
+        return root, {"": root}
+    for name, parent in list(new.named_modules(remove_duplicate=False)):
+        for child_name, child in list(parent._modules.items()):
+            if child is None:
+                continue
+            twin = answer(f"{name}.{child_name}".lstrip("."), child)
+            if twin is not None:
+                setattr(parent, child_name, twin)
+    for module in new.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            # Its fast path reads linear1.weight as a float tensor; this flag is what it checks first.
+            module.activation_relu_or_gelu = 0
+    return new, made

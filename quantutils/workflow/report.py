@@ -1,0 +1,145 @@
+"""What quantization did to a model, layer by layer: bits, bytes, noise, and what was left in float and why."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from quantutils.errors import sqnr_db
+from quantutils.workflow.replacing import DYNAMIC_TWINS, need_module
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer. bits: of its weights. size, float_size: bytes after and before. running_db: SQNR of its output in
+    the running network, where its input is already noisy; alone_db: SQNR fed with the float network's input.
+    note: why it was left in float, or "".
+    """
+
+    name: str
+    kind: str
+    bits: int
+    size: int
+    float_size: int
+    running_db: float
+    alone_db: float
+    note: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The layers of a quantized model; printed, it is a table.
+
+    layers: tuple of LayerReport. output_db: SQNR of the model's output. size, float_size: bytes of all parameters.
+    """
+
+    layers: tuple
+    output_db: float
+    size: int
+    float_size: int
+
+    def __repr__(self):
+        head = f"{'layer':24} {'kind':18} {'bits':>4} {'bytes':>10} {'was':>10} {'alone':>8} {'running':>8}"
+        lines = [head]
+        for row in self.layers:
+            noise = [_shown(row.alone_db), _shown(row.running_db)]
+            lines.append(
+                f"{row.name or '(model)':24} {row.kind:18} {row.bits:>4} {row.size:>10,} {row.float_size:>10,}"
+                f" {noise[0]:>8} {noise[1]:>8}" + (f"  {row.note}" if row.note else "")
+            )
+        lines.append(f"output {self.output_db:.1f} dB, {self.float_size:,} bytes to {self.size:,}")
+        return "\n".join(lines)
+
+
+def report(model, data, float_model=None):
+    """How the quantized `model` differs from the float model on `data`: a Report.
+
+    data: the input, a tensor or a tuple of positional arguments. float_model: what it was made from; by default the
+    model that the workflow was given (kept as model.float_model, not saved with it).
+    Raises TypeError for what is no module, ValueError without a float model or without a quantized layer.
+    """
+    need_module(model)
+    float_model = float_model if float_model is not None else getattr(model, "float_model", None)
+    if float_model is None:
+        raise ValueError("float_model is None and the model does not remember one; accepted: the float model")
+    need_module(float_model, "float_model")
+    arguments = data if isinstance(data, tuple) else (data,)
+    quantized = {name: module for name, module in model.named_modules() if hasattr(module, "recipe")}
+    if not quantized:
+        raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
+    with torch.no_grad():
+        wanted, inputs, output = _recorded(float_model, quantized, arguments)
+        found, _, quantized_output = _recorded(model, quantized, arguments)
+        rows = []
+        for name, layer in quantized.items():
+            source = float_model.get_submodule(name)
+            running = alone = None
+            if name in wanted:
+                running = _db(wanted[name], found[name])
+                alone = _db(wanted[name], _first_tensor(layer(*inputs[name])))
+            bits, kind = layer.recipe["weights"]["bits"], type(layer).__name__
+            rows.append(LayerReport(name, kind, bits, _bytes(layer), _bytes(source), running, alone))
+        rows += _left_in_float(model, quantized)
+    return Report(tuple(rows), _db(output, quantized_output), _bytes(model), _bytes(float_model))
+
+
+def _shown(db):
+    return "" if db is None else "exact" if math.isinf(db) else f"{db:.1f} dB"
+
+
+def _recorded(model, names, arguments):
+    """Outputs and inputs of the named layers during one run, and the output of the model."""
+    outputs, inputs, hooks = {}, {}, []
+
+    def keep(name):
+        def hook(_module, given, result):
+            outputs.setdefault(name, _first_tensor(result).clone())
+            inputs.setdefault(name, given)
+
+        return hook
+
+    for name in names:
+        hooks.append(model.get_submodule(name).register_forward_hook(keep(name)))
+    try:
+        result = _first_tensor(model(*arguments))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return outputs, inputs, result
+
+
+def _first_tensor(result):
+    while isinstance(result, (tuple, list)):
+        result = result[0]
+    return result
+
+
+def _db(wanted, found):
+    return sqnr_db(wanted, found) if bool((wanted != 0).any()) else None
+
+
+def _bytes(module):
+    tensors = {id(tensor): tensor for tensor in [*module.parameters(), *module.buffers()]}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def _left_in_float(model, quantized):
+    rows = []
+    for name, module in model.named_modules():
+        inside = any(name == other or name.startswith(f"{other}." if other else "") for other in quantized)
+        own = sum(p.numel() * p.element_size() for p in module.parameters(recurse=False))
+        if inside or not own:
+            continue
+        rows.append(LayerReport(name, type(module).__name__, 32, own, own, None, None, f"in float: {_reason(module)}"))
+    return rows
+
+
+def _reason(module):
+    if isinstance(module, nn.MultiheadAttention):
+        return "reads its float weights directly; rebuild it from Linear layers"
+    if isinstance(module, (nn.LayerNorm, nn.modules.batchnorm._BatchNorm, nn.GroupNorm)):
+        return "a normalization has few weights and needs their precision"
+    if type(module) in DYNAMIC_TWINS:
+        return "its type was not among the layers asked for, or its owner reads its float weight"
+    return f"no quantized form of {type(module).__name__}; Linear, LSTM, GRU and Embedding have one"

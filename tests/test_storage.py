@@ -1,0 +1,129 @@
+"""Quantized checkpoints: the same outputs after loading, the size they say, and every damaged file refused."""
+
+import copy
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from quantutils import storage
+from quantutils.nn import ActivationScheme, WeightScheme
+from quantutils.workflow import quantize_dynamic
+
+
+class Tagger(nn.Module):
+    def __init__(self, hidden=24):
+        super().__init__()
+        self.embedding = nn.Embedding(30, 16)
+        self.gru = nn.GRU(16, hidden, batch_first=True, bidirectional=True)
+        self.norm = nn.LayerNorm(2 * hidden)
+        self.head = nn.Linear(2 * hidden, 5)
+
+    def forward(self, indices):
+        return self.head(self.norm(self.gru(self.embedding(indices))[0]))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_a_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+INDICES = torch.arange(24).reshape(3, 8)
+CHOICES = {
+    "default rule": {},
+    "8 bits a token": {"activations": ActivationScheme(per="token")},
+    "4 bits in groups": {"weights": WeightScheme(4, "group", 8)},
+    "2 bits": {"weights": WeightScheme(2)},
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_loaded_model_computes_the_same_in_every_bit(name, tmp_path):
+    quantized = quantize_dynamic(Tagger().eval(), **CHOICES[name])
+    path = tmp_path / "model.safetensors"
+    size = storage.save(quantized, path)
+    assert size == path.stat().st_size
+    stranger = Tagger().eval()
+    before = copy.deepcopy(stranger.state_dict())
+    loaded = storage.load(path, stranger)
+    assert torch.equal(loaded(INDICES), quantized(INDICES))
+    assert all(torch.equal(before[key], value) for key, value in stranger.state_dict().items())
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_four_bits_are_really_smaller_on_disk(tmp_path):
+    model = nn.Linear(1024, 1024)
+    sizes = [storage.save(quantize_dynamic(model, WeightScheme(bits)), tmp_path / "m") for bits in (8, 4, 2)]
+    assert sizes[0] - sizes[1] == pytest.approx(1024 * 512, abs=200)
+    assert sizes[1] - sizes[2] == pytest.approx(1024 * 256, abs=200)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "model.safetensors"
+    storage.save(quantize_dynamic(Tagger(), WeightScheme()), path)
+    return path
+
+
+def test_every_truncated_file_is_refused(saved, tmp_path):
+    whole, model = saved.read_bytes(), Tagger()
+    before = copy.deepcopy(model.state_dict())
+    broken = tmp_path / "broken"
+    for length in range(0, len(whole), max(1, len(whole) // 60)):
+        broken.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="damaged or no safetensors file"):
+            storage.load(broken, model)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+def test_a_float_checkpoint_is_told_apart(tmp_path):
+    save_file(Tagger().state_dict(), tmp_path / "float.safetensors")
+    with pytest.raises(ValueError, match=r"holds no quantized model \(a float checkpoint\?\)"):
+        storage.load(tmp_path / "float.safetensors", Tagger())
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    torch.save(Tagger().state_dict(), tmp_path / "model.pt")
+    with pytest.raises(ValueError, match="no safetensors file"):
+        storage.load(tmp_path / "model.pt", Tagger())
+
+
+def test_wrong_shapes_and_wrong_models_are_refused(saved):
+    with pytest.raises(ValueError, match=r"accepted: .* as model has it"):
+        storage.load(saved, Tagger(hidden=32))
+    with pytest.raises(ValueError, match="layers that model lacks: embedding, gru, head"):
+        storage.load(saved, nn.Sequential(nn.ReLU()))
+    other = Tagger()
+    other.head = nn.Embedding(5, 48)
+    with pytest.raises(ValueError, match="path holds a DynamicLinear at 'head', where model has a Embedding"):
+        storage.load(saved, other)
+
+
+def test_a_damaged_header_is_refused(tmp_path):
+    save_file({"x": torch.ones(1)}, tmp_path / "m", {"format": "quantutils.1", "layers": "{"})
+    with pytest.raises(ValueError, match="header is damaged"):
+        storage.load(tmp_path / "m", Tagger())
+
+
+def test_missing_file_float_model_and_no_module(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        storage.load(tmp_path / "nowhere", Tagger())
+    with pytest.raises(ValueError, match="no quantized layer"):
+        storage.save(Tagger(), tmp_path / "m")
+    with pytest.raises(TypeError, match="model is a dict"):
+        storage.save({}, tmp_path / "m")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full_disk(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(storage, "save_file", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        storage.save(quantize_dynamic(Tagger(), WeightScheme(4)), saved)
+    assert saved.read_bytes() == before
+    assert [file.name for file in saved.parent.iterdir()] == [saved.name]
