@@ -118,7 +118,7 @@ def test_report_names_attention_left_in_float():
         ),
         (lambda: quantize_dynamic(nn.Linear(2, 2), weights=8), "weights is 8; accepted: a WeightScheme"),
         (lambda: quantize_dynamic(nn.Linear(2, 2), activations=8), "activations is 8"),
-        (lambda: quantize_dynamic(nn.Linear(2, 2), rule="gemmlowp"), "rule is 'gemmlowp'; accepted: fbgemm"),
+        (lambda: quantize_dynamic(nn.Linear(2, 2), rule="gemmlowp"), "rule is 'gemmlowp'; accepted: onnx, fbgemm"),
         (lambda: quantize_dynamic(nn.Linear(2, 2), WeightScheme(4), rule="fbgemm"), "8 bits per tensor or per channel"),
         (lambda: quantize_dynamic(nn.Linear(2, 2), activations=ActivationScheme(), rule="onnx"), "one of the two"),
         (lambda: quantize_dynamic(nn.Linear(2, 2), layers=[nn.Conv2d]), "layers holds"),
