@@ -1,0 +1,32 @@
+"""Data and small models of the lessons: offline, in seconds, the same on every machine.
+
+Trained weights ship as safetensors in weights/; tools/train_zoo.py made them.
+"""
+
+from quantutils.zoo.characters import CharLSTM, CharTransformer, char_lstm, char_transformer
+from quantutils.zoo.classifiers import ACTIVATIONS, digits_cnn, digits_mlp, mlp_768
+from quantutils.zoo.images import Digits, correct, digits, harder_digits
+from quantutils.zoo.shipped import shipped_names, training_record
+from quantutils.zoo.text import ALPHABET, bits_per_character, decode, encode, frozen_text
+
+__all__ = [
+    "ACTIVATIONS",
+    "ALPHABET",
+    "CharLSTM",
+    "CharTransformer",
+    "Digits",
+    "bits_per_character",
+    "char_lstm",
+    "char_transformer",
+    "correct",
+    "decode",
+    "digits",
+    "digits_cnn",
+    "digits_mlp",
+    "encode",
+    "frozen_text",
+    "harder_digits",
+    "mlp_768",
+    "shipped_names",
+    "training_record",
+]

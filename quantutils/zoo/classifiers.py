@@ -1,0 +1,74 @@
+"""Small classifiers: the four-layer network of the lessons on workflows, and networks that read digits."""
+
+import torch
+from torch import nn
+
+from quantutils.arrays import flag, whole_number
+from quantutils.zoo.shipped import built_with_seed, fill
+
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
+SEEDS = 5  # of each digits_mlp, so many trainings ship
+
+
+def mlp_768():
+    """Four untrained Linear layers, 768-512-314-128-64, ReLU between and a sigmoid at the end: (model, data).
+
+    data: float32 (4, 768), standard normal. Built after torch.manual_seed(100), data first, then the layers from
+    first to last; the global generator is left where it was. The model is in eval mode.
+    """
+
+    def build():
+        data = torch.randn(4, 768)
+        layers = []
+        for inputs, outputs in ((768, 512), (512, 314), (314, 128), (128, 64)):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        return nn.Sequential(*layers[:-1], nn.Sigmoid()).eval(), data
+
+    return built_with_seed(build, 100)
+
+
+def digits_mlp(trained=True, *, activation="relu", norm=False, seed=0):
+    """A classifier of digits() with two hidden layers of 32: an nn.Sequential, (images, 1, 8, 8) to (images, 10).
+
+    activation: a name in ACTIVATIONS. norm: BatchNorm1d after each hidden Linear. seed: which of five trainings,
+    0 … 4. trained: with the shipped weights and in eval mode; otherwise as initialized from seed, in training mode.
+    Raises ValueError for another activation, seed or (with norm) an activation that was not trained.
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation is {activation!r}; accepted: one of {', '.join(ACTIVATIONS)}")
+    seed = whole_number(seed, "seed", 0, SEEDS - 1)
+    if flag(norm, "norm") and flag(trained, "trained") and activation != "relu":
+        raise ValueError(f"activation is {activation!r} with norm=True; accepted: 'relu', the one that was trained")
+
+    def build():
+        layers = [nn.Flatten()]
+        for inputs, outputs in ((64, 32), (32, 32)):
+            layers += [nn.Linear(inputs, outputs), *([nn.BatchNorm1d(outputs)] if norm else [])]
+            layers.append(ACTIVATIONS[activation]())
+        return nn.Sequential(*layers, nn.Linear(32, 10))
+
+    model = built_with_seed(build, seed)
+    return fill(model, "digits_mlp", mlp_prefix(activation, norm, seed)) if flag(trained, "trained") else model
+
+
+def mlp_prefix(activation, norm, seed):
+    """What the names of one digits_mlp's tensors begin with in the file of all of them."""
+    return f"{activation}{'_norm' if norm else ''}.{seed}."
+
+
+def digits_cnn(trained=True):
+    """A classifier of digits(): three convolutions with BatchNorm and two Linear layers, 39,010 parameters.
+
+    An nn.Sequential, (images, 1, 8, 8) to (images, 10). trained: with the shipped weights and in eval mode;
+    otherwise as initialized from seed 0, in training mode.
+    """
+
+    def build():
+        layers = []
+        for inputs, outputs, pool in ((1, 32, False), (32, 32, True), (32, 64, True)):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if pool else []
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 40), nn.ReLU(), nn.Linear(40, 10))
+
+    model = built_with_seed(build, 0)
+    return fill(model, "digits_cnn") if flag(trained, "trained") else model

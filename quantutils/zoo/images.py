@@ -1,0 +1,68 @@
+"""The 1797 handwritten digits that scikit-learn carries (8 × 8 pixels), split once and for all, and a harder test set.
+
+Source: E. Alpaydin & C. Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+TEST_OF_EACH_DIGIT = 50
+SHIFTS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows, columns: up, down, left, right
+
+
+class Digits(NamedTuple):
+    """Images, float32 (images, 1, 8, 8) in 0 … 1, and labels, int64 (images,) in 0 … 9."""
+
+    train_images: torch.Tensor
+    train_labels: torch.Tensor
+    test_images: torch.Tensor
+    test_labels: torch.Tensor
+
+
+@cache
+def _arrays():
+    from sklearn.datasets import load_digits  # a second that only those who want digits should wait
+
+    data = load_digits()
+    images, labels = (data.images / 16).astype(np.float32)[:, None], data.target.astype(np.int64)
+    rng = np.random.default_rng(0)
+    shuffled = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
+    test = np.sort(np.concatenate([order[:TEST_OF_EACH_DIGIT] for order in shuffled]))
+    train = np.sort(np.concatenate([order[TEST_OF_EACH_DIGIT:] for order in shuffled]))
+    return images[train], labels[train], images[test], labels[test]
+
+
+def digits():
+    """The digits as a Digits: 1297 images to train with, 500 to test with, 50 of each digit; fresh tensors.
+
+    >>> digits().test_images.shape
+    torch.Size([500, 1, 8, 8])
+    """
+    return Digits(*(torch.from_numpy(array.copy()) for array in _arrays()))
+
+
+def harder_digits(noise=0.1):
+    """The test images moved by one pixel, once in each of four directions, with noise: (images, labels), 2000 of each.
+
+    noise: standard deviation of the normal noise that is added before clipping to 0 … 1; pixels run from 0 to 1.
+    Always the same noise. Raises TypeError unless noise is a number, ValueError below 0 or above 1.
+    """
+    if isinstance(noise, bool) or not isinstance(noise, (int, float)):
+        raise TypeError(f"noise is {noise!r}; accepted: a number from 0 to 1")
+    if not 0 <= noise <= 1:
+        raise ValueError(f"noise is {noise}; accepted: 0 to 1, where 1 is the brightest pixel")
+    _, _, images, labels = _arrays()
+    padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    moved = np.concatenate([padded[:, :, 1 - down : 9 - down, 1 - right : 9 - right] for down, right in SHIFTS])
+    noisy = moved + noise * np.random.default_rng(1).standard_normal(moved.shape, dtype=np.float32)
+    images = np.clip(noisy, 0, 1).astype(np.float32)
+    return torch.from_numpy(images), torch.from_numpy(np.tile(labels, len(SHIFTS)))
+
+
+def correct(model, images, labels):
+    """How many of the images the model classifies right: a count. The model is run in its present mode."""
+    with torch.no_grad():
+        return int((model(images).argmax(dim=1) == labels).sum())

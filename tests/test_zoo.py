@@ -1,0 +1,262 @@
+"""The data and models of the lessons: the same every time, as good as their records say, no generator moved."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from quantutils import zoo
+from quantutils.zoo.classifiers import SEEDS, mlp_prefix
+from quantutils.zoo.shipped import WEIGHTS
+
+MLPS = [("relu", False), ("relu", True), ("tanh", False), ("sigmoid", False), ("identity", False)]
+BUILDERS = [zoo.digits_mlp, zoo.digits_cnn, zoo.char_lstm, zoo.char_transformer]
+by_name = pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
+
+
+def parameters(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def same_weights(model, other):
+    pairs = zip(model.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+# Digits
+
+
+def test_digits_are_split_evenly_and_every_image_is_in_one_part():
+    data = zoo.digits()
+    assert data.train_images.shape == (1297, 1, 8, 8)
+    assert data.test_images.shape == (500, 1, 8, 8)
+    assert data.test_labels.bincount().tolist() == [50] * 10
+    assert data.train_images.dtype == data.test_images.dtype == torch.float32
+    assert data.train_labels.dtype == torch.int64
+    for images in (data.train_images, data.test_images):
+        assert images.min() == 0
+        assert images.max() == 1
+        assert torch.equal(images * 16, (images * 16).round())
+    rows = torch.cat([data.train_images, data.test_images]).flatten(1)
+    from sklearn.datasets import load_digits
+
+    assert sorted(map(tuple, (rows * 16).tolist())) == sorted(map(tuple, load_digits().data.tolist()))
+
+
+def test_digits_are_the_same_every_time_and_the_callers_own():
+    first = zoo.digits()
+    first.train_images.zero_()
+    assert zoo.digits().train_images.sum() > 0
+    code = "from quantutils.zoo import digits, harder_digits; print(float(digits().test_images.double().sum()),"
+    code += " digits().test_labels[:9].tolist(), harder_digits()[1][:3].tolist())"
+    runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(runs) == 1
+
+
+def test_harder_digits_are_the_test_images_moved_by_one_pixel():
+    plain = zoo.digits().test_images
+    images, labels = zoo.harder_digits(noise=0)
+    up, down, left, right = images.split(500)
+    assert torch.equal(up[:, :, :-1], plain[:, :, 1:])
+    assert torch.equal(down[:, :, 1:], plain[:, :, :-1])
+    assert torch.equal(left[..., :-1], plain[..., 1:])
+    assert torch.equal(right[..., 1:], plain[..., :-1])
+    assert not up[:, :, -1].any()
+    assert not right[..., 0].any()
+    assert torch.equal(labels, zoo.digits().test_labels.repeat(4))
+
+
+def test_harder_digits_have_the_noise_that_is_asked_for():
+    quiet, _ = zoo.harder_digits(noise=0)
+    images, _ = zoo.harder_digits()
+    middle = (quiet > 0.4) & (quiet < 0.6)  # clipping does not reach these
+    assert (images - quiet)[middle].std().item() == pytest.approx(0.1, rel=0.05)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert images.dtype == torch.float32
+    assert torch.equal(images, zoo.harder_digits()[0])
+
+
+@pytest.mark.parametrize(
+    ("noise", "error"), [(-0.1, ValueError), (1.5, ValueError), (True, TypeError), ("1", TypeError)]
+)
+def test_noise_that_makes_no_sense_is_refused(noise, error):
+    with pytest.raises(error, match="noise is"):
+        zoo.harder_digits(noise=noise)
+
+
+# Models
+
+
+def test_mlp_768_is_the_network_of_the_recipe():
+    torch.manual_seed(100)
+    data = torch.randn(4, 768)
+    layers = [nn.Linear(768, 512), nn.ReLU(), nn.Linear(512, 314), nn.ReLU(), nn.Linear(314, 128), nn.ReLU()]
+    recipe = nn.Sequential(*layers, nn.Linear(128, 64), nn.Sigmoid())
+    model, ours = zoo.mlp_768()
+    assert torch.equal(ours, data)
+    assert str(model) == str(recipe)
+    assert same_weights(model, recipe)
+    assert model(ours).shape == (4, 64)
+
+
+def test_nothing_moves_the_global_generator():
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002 - the one whose state is watched
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    zoo.mlp_768(), zoo.digits(), zoo.harder_digits()
+    for build in BUILDERS:
+        build(True), build(False)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+@by_name
+def test_models_are_the_same_every_time_and_the_callers_own(build):
+    for trained in (True, False):
+        torch.manual_seed(int(trained))
+        model = build(trained)
+        with torch.no_grad():
+            next(build(trained).parameters()).zero_()
+        assert same_weights(model, build(trained))
+        assert model.training is not trained
+        assert all(p.requires_grad for p in model.parameters())
+    assert not same_weights(build(True), build(False))
+
+
+@by_name
+def test_trained_must_be_a_flag(build):
+    with pytest.raises(TypeError, match="trained is 'yes'; accepted: True or False"):
+        build("yes")
+
+
+def test_sizes_are_those_that_are_told():
+    assert parameters(zoo.digits_cnn(False)) == 39_010
+    assert parameters(zoo.digits_mlp(False)) == 3_466
+    assert 130_000 < parameters(zoo.char_lstm(False)) < 150_000
+    assert {p.dtype for build in BUILDERS for p in build().parameters()} == {torch.float32}
+    assert all(path.stat().st_size < 1.2e6 for path in WEIGHTS.glob("*.safetensors"))
+
+
+def test_classifiers_give_ten_logits():
+    images = zoo.digits().test_images[:3]
+    assert zoo.digits_cnn()(images).shape == zoo.digits_mlp()(images).shape == (3, 10)
+
+
+# The accuracies told: another CPU may round a logit to the other side, hence one image in a hundred
+
+
+def test_the_cnn_is_as_good_as_its_record():
+    data, record = zoo.digits(), zoo.training_record("digits_cnn")
+    model = zoo.digits_cnn()
+    told = int(record["correct_of_500"])
+    assert told >= 493
+    assert abs(zoo.correct(model, data.test_images, data.test_labels) - told) <= 2
+    assert abs(zoo.correct(model, *zoo.harder_digits()) - int(record["correct_of_2000_harder"])) <= 4
+
+
+@pytest.mark.parametrize(("activation", "norm"), MLPS)
+def test_every_mlp_is_as_good_as_its_record(activation, norm):
+    data, record = zoo.digits(), zoo.training_record("digits_mlp")
+    name = mlp_prefix(activation, norm, 0).split(".")[0]
+    told = [int(count) for count in record[f"{name}.correct_of_500"].split()]
+    assert len(told) == SEEDS
+    for seed, count in enumerate(told):
+        model = zoo.digits_mlp(activation=activation, norm=norm, seed=seed)
+        assert count >= 465
+        assert abs(zoo.correct(model, data.test_images, data.test_labels) - count) <= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"activation": "gelu"}, ValueError, "activation is 'gelu'; accepted: one of relu, tanh"),
+        ({"seed": 5}, ValueError, "seed is 5; accepted"),
+        ({"seed": 0.5}, TypeError, "seed is 0.5"),
+        ({"norm": 1}, TypeError, "norm is 1"),
+        ({"norm": True, "activation": "tanh"}, ValueError, "with norm=True; accepted: 'relu'"),
+    ],
+)
+def test_an_mlp_that_does_not_exist_is_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        zoo.digits_mlp(**arguments)
+
+
+@pytest.mark.parametrize("build", [zoo.char_lstm, zoo.char_transformer], ids=lambda build: build.__name__)
+def test_character_models_are_as_good_as_their_record(build):
+    told = float(zoo.training_record(build.__name__)["test_bits_per_character"])
+    assert told < 2.4
+    assert zoo.bits_per_character(build()) == pytest.approx(told, abs=0.005)
+    assert zoo.bits_per_character(build(False)) > 6
+
+
+@pytest.mark.parametrize("build", [zoo.char_lstm, zoo.char_transformer], ids=lambda build: build.__name__)
+def test_character_models_never_look_ahead(build):
+    model, codes = build(), zoo.encode(zoo.frozen_text("test")[:60])[None]
+    other = codes.clone()
+    other[0, 40:] = 5
+    with torch.no_grad():
+        assert torch.allclose(model(codes)[:, :40], model(other)[:, :40], atol=1e-5)
+        assert model(codes).shape == (1, 60, len(zoo.ALPHABET))
+
+
+def test_a_text_too_long_for_the_transformer_is_refused():
+    with pytest.raises(ValueError, match="codes has 129 characters a row; accepted: at most 128"):
+        zoo.char_transformer()(torch.zeros(1, 129, dtype=torch.int64))
+
+
+def test_every_record_says_which_command_trained_it():
+    assert zoo.shipped_names() == ["char_lstm", "char_transformer", "digits_cnn", "digits_mlp"]
+    for name in zoo.shipped_names():
+        assert zoo.training_record(name)["command"] == f"tools/train_zoo.py {name}"
+    with pytest.raises(ValueError, match="name is 'no'; accepted: one of char_lstm"):
+        zoo.training_record("no")
+
+
+# Text
+
+
+def test_the_text_is_frozen_in_two_parts():
+    text = zoo.frozen_text()
+    assert len(text) == 399_767
+    assert zoo.frozen_text("train") + zoo.frozen_text("test") == text
+    assert len(zoo.frozen_text("test")) == pytest.approx(len(text) / 10, abs=1)
+    assert (WEIGHTS.parent / "frozen" / "LICENSE.txt").read_text(encoding="utf-8").count("PYTHON SOFTWARE") > 0
+    with pytest.raises(ValueError, match="part is 'half'; accepted: one of all"):
+        zoo.frozen_text("half")
+
+
+def test_encode_and_decode_are_inverse():
+    text = zoo.frozen_text()
+    codes = zoo.encode(text)
+    assert codes.dtype == torch.int64
+    assert codes.max() < len(zoo.ALPHABET) == 96
+    assert zoo.decode(codes[:5000]) == text[:5000]
+    assert zoo.decode(zoo.encode(zoo.ALPHABET)) == zoo.ALPHABET
+    assert len(zoo.encode("")) == 0
+
+
+def test_what_is_no_text_is_refused():
+    with pytest.raises(ValueError, match=r"text holds .*é.*accepted: newline and printable ASCII"):
+        zoo.encode("é")
+    with pytest.raises(TypeError, match="text is a list; accepted: a str"):
+        zoo.encode(["a"])
+    with pytest.raises(ValueError, match="codes is 96; accepted"):
+        zoo.decode([96])
+
+
+class Constant(nn.Module):
+    """Gives every character the same chance."""
+
+    def forward(self, codes):
+        return torch.zeros(*codes.shape, len(zoo.ALPHABET))
+
+
+def test_bits_of_a_guess_are_the_logarithm_of_the_alphabet():
+    assert zoo.bits_per_character(Constant(), "abcdefgh" * 4, window=8) == pytest.approx(math.log2(96))
+    with pytest.raises(ValueError, match="text has 8 characters; accepted: more than window, 8"):
+        zoo.bits_per_character(Constant(), "abcdefgh", window=8)
