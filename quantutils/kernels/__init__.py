@@ -5,15 +5,18 @@ Every rule adds products up exactly and rounds half to even; they differ in how 
 """
 
 from quantutils.kernels.activations import Activations, torch_range_qparams
+from quantutils.kernels.conv import conv2d_static
 from quantutils.kernels.linear import linear_dynamic, linear_static, quantize_activations
-from quantutils.kernels.rules import NAMES, RULES, onednn_path
+from quantutils.kernels.rules import NAMES, RULES, onednn_conv_path, onednn_path
 
 __all__ = [
     "NAMES",
     "RULES",
     "Activations",
+    "conv2d_static",
     "linear_dynamic",
     "linear_static",
+    "onednn_conv_path",
     "onednn_path",
     "quantize_activations",
     "torch_range_qparams",

@@ -5,7 +5,7 @@ from array_api_compat import array_namespace
 from quantutils.arrays import flag, real_array
 from quantutils.kernels import arguments
 from quantutils.kernels.rounding import fl
-from quantutils.kernels.rules import find_rule
+from quantutils.kernels.rules import find_rule, onednn_path
 from quantutils.matmul import integer_matmul
 
 
@@ -18,7 +18,7 @@ def quantize_activations(x, rule, reduce_range=None):
     >>> quantize_activations(np.array([[0.0, 2.55, 1.0]]), rule="qnnpack").codes
     array([[  0, 255, 100]], dtype=uint8)
     """
-    found = find_rule(rule, 1, 1, 1)
+    found = find_rule(rule, lambda: "onednn_vnni")  # both of oneDNN's make the same codes
     x, _ = real_array(x, "x")
     if x.ndim < 1:
         raise ValueError("x has shape (); accepted: (…, K)")
@@ -47,7 +47,7 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     x, xp = real_array(x, "x")
     weight_codes = arguments.weight_array(weight_codes, x, "x", 2, "(N, K)")
     rows, channels = _sizes(x, weight_codes, "x")
-    found = find_rule(rule, rows, x.shape[-1], channels)
+    found = find_rule(rule, lambda: onednn_path(rows, x.shape[-1], channels))
     sw = arguments.weight_scales(weight_scale, channels, x)
     b = arguments.bias_array(bias, channels, x)
     codes, sx, zero_point = quantize_activations(x, rule, reduce_range)
@@ -73,19 +73,19 @@ def linear_static(x_codes, x_qparams, weight_codes, weight_scale, bias, out_qpar
     arguments.per_tensor(out_qparams, "out_qparams")
     weight_codes = arguments.weight_array(weight_codes, x, "x_codes", 2, "(N, K)")
     rows, channels = _sizes(x, weight_codes, "x_codes")
-    found = find_rule(rule, rows, x.shape[-1], channels, static=True)
+    found = find_rule(rule, lambda: onednn_path(rows, x.shape[-1], channels), static=True)
     sw = arguments.weight_scales(weight_scale, channels, x)
     b = arguments.bias_array(bias, channels, x)
-    codes = scaled_to_codes(found, _sums(x, weight_codes, rows), x_qparams, sw, b, out_qparams, relu)
+    codes = scaled_to_codes(found.static, _sums(x, weight_codes, rows), x_qparams, sw, b, out_qparams, relu)
     return array_namespace(x).reshape(codes, (*x.shape[:-1], channels))
 
 
-def scaled_to_codes(found, a, x_qparams, sw, b, out_qparams, relu):
-    """Exact sums (rows, N) by the static rule `found` to uint8 codes."""
+def scaled_to_codes(scale, a, x_qparams, sw, b, out_qparams, relu):
+    """Exact sums (rows, N) by the static rule `scale` (of scaling.py) to uint8 codes."""
     xp = array_namespace(a)
     lowest = max(out_qparams.qmin, out_qparams.zero_point) if flag(relu, "relu") else out_qparams.qmin
     sx, sy = (arguments.parameter(qparams.scale, a) for qparams in (x_qparams, out_qparams))
-    codes = found.static(a, sx, sw, b, sy, out_qparams.zero_point)
+    codes = scale(a, sx, sw, b, sy, out_qparams.zero_point)
     return xp.astype(xp.clip(codes, lowest, out_qparams.qmax), xp.uint8)
 
 

@@ -74,6 +74,16 @@ def static_onednn_amx(a, sx, sw, b, sy, zy):
     return rint(dynamic_onednn_amx(a, sx, sw, b) * inverted_twice(inverted(sy)) + zy)
 
 
+def conv_onednn_vnni(a, sx, sw, b, sy, zy):
+    """As static_onednn_vnni, but weight scales of a convolution are not inverted; torch engines onednn and x86."""
+    return rint((fl(a) * inverted_twice(sx) * fl(sw) + b) * inverted_twice(inverted(sy)) + zy)
+
+
+def conv_onednn_amx(a, sx, sw, b, sy, zy):
+    """As static_onednn_amx, but weight scales of a convolution are not inverted; torch engines onednn and x86."""
+    return rint((fl(a) * (inverted_twice(sx) * fl(sw)) + b) * inverted_twice(inverted(sy)) + zy)
+
+
 def _onednn_weight_scale(sw):
-    """Per-tensor scales reach oneDNN as doubles, per-channel ones as float32."""
+    """Weight scales of a linear layer come back from reciprocals: per-tensor of a double, per-channel of a float32."""
     return inverted_twice(fl(sw) if sw.ndim else sw)
