@@ -23,7 +23,7 @@ def quantize_activations(x, rule, reduce_range=None):
     if x.ndim < 1:
         raise ValueError("x has shape (); accepted: (…, K)")
     if reduce_range is None:
-        reduce_range = found.reduce_range
+        return found.activations(fl(x), found.reduce_range)
     if flag(reduce_range, "reduce_range") and found.reduce_range is None:
         raise ValueError(f"reduce_range is True; accepted with rule {rule!r}: None or False, it has no such option")
     return found.activations(fl(x), reduce_range)
