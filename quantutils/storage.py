@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from quantutils.packing import pack_codes, unpack_codes, weight_bytes
-from quantutils.workflow.replacing import DYNAMIC_TWINS, dynamic_twin, need_module, replaced
+from quantutils.workflow.rebuilding import rebuilt
+from quantutils.workflow.replacing import need_module
 
 __all__ = ["load", "pack_codes", "save", "unpack_codes", "weight_bytes"]
 
@@ -31,9 +32,7 @@ def save(model, path):
     """
     need_module(model)
     layers = {
-        name: {"kind": type(layer).__name__, **layer.recipe}
-        for name, layer in model.named_modules(remove_duplicate=False)
-        if hasattr(layer, "recipe")
+        name: layer.recipe for name, layer in model.named_modules(remove_duplicate=False) if hasattr(layer, "recipe")
     }
     if not layers:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
@@ -64,22 +63,11 @@ def load(path, model):
         raise FileNotFoundError(f"path is {str(path)!r}, which does not exist; accepted: a file that save wrote")
     layers, tensors = _read(path)
 
-    def make(name, layer):
-        if name not in layers:
-            return None
-        recipe = dict(layers[name])
-        kind = recipe.pop("kind")
-        expected = DYNAMIC_TWINS.get(type(layer))
-        if expected is None or expected.__name__ != kind:
-            raise ValueError(f"path holds a {kind} at {name!r}, where model has a {type(layer).__name__}")
-        return dynamic_twin(layer, recipe)
-
-    new, made = replaced(model, make)
-    missing = sorted(set(layers) - set(made))
+    new, made = rebuilt(model, layers)
+    missing = sorted(set(layers) - made)
     if missing:
         raise ValueError(f"path holds layers that model lacks: {', '.join(missing)}; accepted: the model saved there")
     _fill(new, tensors)
-    object.__setattr__(new, "float_model", model)
     return new
 
 

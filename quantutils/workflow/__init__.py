@@ -2,5 +2,6 @@
 
 from quantutils.workflow.dynamic import quantize_dynamic
 from quantutils.workflow.report import LayerReport, Report, report
+from quantutils.workflow.static import convert, prepare
 
-__all__ = ["LayerReport", "Report", "quantize_dynamic", "report"]
+__all__ = ["LayerReport", "Report", "convert", "prepare", "quantize_dynamic", "report"]

@@ -11,7 +11,11 @@ from quantutils.nn import (
     DynamicLinear,
     DynamicLSTM,
     QuantizedEmbedding,
+    QuantizedWeight,
+    StaticConv2d,
+    StaticLinear,
     WeightScheme,
+    as_float,
 )
 
 # Exact types: a subclass may compute something else, so it is left as it is and named in the report.
@@ -41,8 +45,33 @@ def dynamic_twin(layer, recipe):
         twin = made.from_float(layer, weights)
     else:
         twin = made.from_float(layer, weights, activations, recipe["rule"])
-    twin.recipe = recipe
-    return twin.train(layer.training)
+    return made_as(twin, recipe).train(layer.training)
+
+
+def static_twin(layer, recipe, given, out):
+    """The static twin of a Linear or Conv2d, from codes of QParams `given` to codes of `out`; the recipe stays with it.
+
+    recipe: as for `dynamic_twin`, and "relu", whether a ReLU is fused, and "stands_for" (see workflow.static.Observed).
+    """
+    weight = QuantizedWeight.from_float(layer.weight, WeightScheme(**recipe["weights"]))
+    arguments = (weight, layer.bias, given, out, recipe["relu"], recipe["rule"])
+    if isinstance(layer, nn.Linear):
+        return made_as(StaticLinear(*arguments), recipe)
+    geometry = {key: getattr(layer, key) for key in ("stride", "padding", "dilation", "groups")}
+    return made_as(StaticConv2d(*arguments, **geometry), recipe)
+
+
+def made_as(layer, recipe):
+    """The layer, with the recipe and its own kind kept on it as plain values."""
+    layer.recipe = {"kind": type(layer).__name__, **recipe}
+    return layer
+
+
+def finished(model, float_model):
+    """The static model as it is handed out: what it returns is float, and it remembers the float model."""
+    model.register_forward_hook(lambda _model, _given, result: as_float(result))
+    object.__setattr__(model, "float_model", float_model)
+    return model.eval()
 
 
 def recipe_of(weights, activations, rule):

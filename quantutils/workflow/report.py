@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from quantutils.errors import sqnr_db
+from quantutils.nn import as_float
 from quantutils.workflow.replacing import DYNAMIC_TWINS, need_module
 
 
@@ -69,15 +70,17 @@ def report(model, data, float_model=None):
     if not quantized:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
     with torch.no_grad():
-        wanted, inputs, output = _recorded(float_model, quantized, arguments)
+        lasts = {layer.recipe.get("stands_for", name) for name, layer in quantized.items()}
+        wanted, inputs, output = _recorded(float_model, lasts | set(quantized), arguments)
         found, _, quantized_output = _recorded(model, quantized, arguments)
         rows = []
         for name, layer in quantized.items():
             source = float_model.get_submodule(name)
+            last = layer.recipe.get("stands_for", name)
             running = alone = None
-            if name in wanted:
-                running = _db(wanted[name], found[name])
-                alone = _db(wanted[name], _first_tensor(layer(*inputs[name])))
+            if name in found and last in wanted:
+                running = _db(wanted[last], found[name])
+                alone = _db(wanted[last], _first_tensor(layer(*inputs[name])))
             bits, kind = layer.recipe["weights"]["bits"], type(layer).__name__
             rows.append(LayerReport(name, kind, bits, _bytes(layer), _bytes(source), running, alone))
         rows += _left_in_float(model, quantized)
@@ -112,7 +115,7 @@ def _recorded(model, names, arguments):
 def _first_tensor(result):
     while isinstance(result, (tuple, list)):
         result = result[0]
-    return result
+    return as_float(result)
 
 
 def _db(wanted, found):
@@ -142,4 +145,4 @@ def _reason(module):
         return "a normalization has few weights and needs their precision"
     if type(module) in DYNAMIC_TWINS:
         return "its type was not among the layers asked for, or its owner reads its float weight"
-    return f"no quantized form of {type(module).__name__}; Linear, LSTM, GRU and Embedding have one"
+    return f"no quantized form of {type(module).__name__}: see quantutils.workflow for those that have one"

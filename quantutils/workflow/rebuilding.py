@@ -1,0 +1,44 @@
+"""The shell of a quantized model, made again from the float model and the recipes that a checkpoint holds."""
+
+from torch import nn
+from torch.ao.quantization import DeQuantStub, QuantStub
+
+from quantutils.affine import QParams
+from quantutils.nn import Dequantize, Quantize
+from quantutils.workflow.folding import fold
+from quantutils.workflow.replacing import DYNAMIC_TWINS, dynamic_twin, finished, made_as, replaced, static_twin
+
+STATIC_TWINS = {nn.Linear: "StaticLinear", nn.Conv2d: "StaticConv2d", QuantStub: "Quantize"}
+DYNAMIC_KINDS = {source: twin.__name__ for source, twin in DYNAMIC_TWINS.items()}
+UNFILLED = QParams(1.0, 0, 0, 255)
+
+
+def rebuilt(model, layers):
+    """A copy of the float `model` with the layers of a checkpoint in place, not yet filled: (new model, names made).
+
+    layers: {name: recipe}. Raises ValueError where a recipe is for another kind of layer than the model has there.
+    """
+    static = any(recipe["kind"] in STATIC_TWINS.values() for recipe in layers.values())
+    copy, _ = replaced(model, lambda name, layer: None)
+    if static:
+        fold(copy.eval())
+
+    def make(name, layer):
+        if name not in layers:
+            return Dequantize() if static and type(layer) is DeQuantStub else None
+        recipe = {key: value for key, value in layers[name].items() if key != "kind"}
+        kind = layers[name]["kind"]
+        expected = (
+            STATIC_TWINS.get(type(layer)) if static else getattr(DYNAMIC_TWINS.get(type(layer)), "__name__", None)
+        )
+        if kind != expected:
+            raise ValueError(f"path holds a {kind} at {name!r}, where model has a {type(layer).__name__}")
+        if kind == "Quantize":
+            return made_as(Quantize(UNFILLED), recipe)
+        return static_twin(layer, recipe, UNFILLED, UNFILLED) if static else dynamic_twin(layer, recipe)
+
+    new, made = replaced(copy, make)
+    if static:
+        finished(new, model)
+    object.__setattr__(new, "float_model", model)
+    return new, set(made)
