@@ -31,9 +31,11 @@ def conv2d_static(
     or (O,). bias: None or (O,). stride, padding, dilation: a number, or a pair for height and width; padding is done
     with the zero point, which stands for 0.0. Other arguments and errors as `linear_static`.
 
-    Two kernels do more than their rule says. fbgemm's depthwise kernels (one input channel a group, channels a
-    multiple of 8) add pairs of products in 16 bits and saturate there for codes above 127: torch's own settings
-    reduce activations to 7 bits for that reason. For rule "onednn" see `onednn_conv_path`.
+    Two kernels do not return the exact sums' codes. fbgemm's depthwise kernels (one input channel a group, channels a
+    multiple of 8) add pairs of products in 16 bits, which saturate for codes above 127: one reason why torch reduces
+    activations to 7 bits. oneDNN 3.12 (torch 2.13) returns wrong codes for some grouped convolutions with more than 16
+    output channels a group and input channels a group that are no multiple of 4, and for some with one input channel
+    and padding as wide as the kernel. For rule "onednn" see `onednn_conv_path`.
 
     >>> import numpy as np
     >>> from quantutils import QParams
