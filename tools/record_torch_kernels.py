@@ -6,6 +6,7 @@ Usage: .venv/bin/python tools/record_torch_kernels.py
 """
 
 import json
+import os
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,9 @@ def what_is_missing():
 
 def top_code():
     """The largest activation code without overflow: before VNNI, kernels add two products in 16 bits."""
-    return 255 if torch.cpu.get_capabilities().get("avx512_vnni") else 127
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    vnni = torch.cpu.get_capabilities().get("avx512_vnni") and limit not in ("SSE41", "AVX", "AVX2", "AVX512_CORE")
+    return 255 if vnni else 127
 
 
 @contextmanager

@@ -62,8 +62,9 @@ def onednn_path(m, k, n):
 def onednn_conv_path(batch, weight_shape, out_size, stride, padding, dilation, groups):
     """The rule that oneDNN 3 most probably follows here for a 2-d convolution: "onednn_vnni" or "onednn_amx".
 
-    Without AMX this is certain. With it, oneDNN weighs a dozen heuristics (jit_brgemm_conv_utils.cpp) that involve
-    cache sizes too; these conditions agree with it in 97 % of random shapes, and in nearly all with 32 products a sum.
+    With AVX-512 or VNNI and no AMX this is certain. With AMX, oneDNN weighs a dozen heuristics, cache sizes among them
+    (jit_brgemm_conv_utils.cpp); these conditions agree with it in 97 % of random shapes, and nearly always where a
+    sum has 32 products or more.
     """
     isa = _onednn_isa()
     if isa != "amx":

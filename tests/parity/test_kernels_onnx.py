@@ -127,6 +127,7 @@ def static_answer(case):
     return conv2d_static(*given, case.stride, case.padding, case.dilation, case.groups, rule="onnx")
 
 
+@pytest.mark.skipif(cases.top_code() < 255, reason="Without VNNI, ONNX Runtime adds pairs in 16 bits, and overflows.")
 @pytest.mark.parametrize("optimized", [False, True])
 def test_dynamic_linear(optimized):
     total, different = 0, []

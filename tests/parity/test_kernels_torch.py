@@ -51,6 +51,10 @@ def load_tool():
 
 
 kernels = load_tool()
+vnni = kernels.top_code() == 255
+needs_vnni = pytest.mark.skipif(
+    not vnni, reason="Without VNNI, these kernels add pairs of products in 16 bits, and overflow."
+)
 live = pytest.mark.skipif(bool(kernels.what_is_missing()), reason=kernels.what_is_missing() or "")
 engines = pytest.mark.parametrize(
     "engine",
@@ -130,6 +134,7 @@ def test_dynamic_linear(engine):
     tally = Tally()
     for seed, (m, k, n), options, reduce_range in combinations(SIZES):
         case = kernels.dynamic_case(seed, m, k, n, **options)
+        reduce_range = reduce_range or not vnni
         truth = kernels.live_dynamic(engine, case, reduce_range and engine != "qnnpack")
         answer = ours("dynamic", linear_rule(engine), case, reduce_range=reduce_range)
         tally.add(answer, truth, ((m, k, n), options, reduce_range))
@@ -151,6 +156,8 @@ def test_static_linear(engine):
 @live
 @engines
 def test_static_convolution(engine):
+    if conv_rule(engine) == "onednn" and not vnni:
+        pytest.skip("Without VNNI, oneDNN takes kernels that are not described here.")
     tally = Tally()
     # fbgemm's depthwise kernels are compared below.
     sizes = CONVOLUTIONS + (DEPTHWISE if conv_rule(engine) != "fbgemm" else [])
@@ -211,6 +218,7 @@ def test_results_beyond_int32_wrap_where_the_kernels_do():
 
 
 @live
+@needs_vnni
 @pytest.mark.parametrize("relu", [False, True])
 def test_every_convolution_of_onednn_follows_one_of_its_two_rules(relu):
     """With AMX, which of the two is oneDNN's choice by many heuristics; onednn_conv_path foretells nearly all."""
@@ -307,6 +315,7 @@ def test_every_engine_is_frozen():
 
 
 @live
+@needs_vnni
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_live_kernels_still_answer_what_was_frozen(path):
     if "onednn" in path.stem and onednn_path(1000, 1000, 1000) != "onednn_amx":

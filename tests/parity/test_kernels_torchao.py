@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import logging
+import os
 import warnings
 
 import numpy as np
@@ -20,6 +21,9 @@ SIZES += [(200, 128, 256), (211, 19, 97), (257, 96, 128)]
 @pytest.fixture(scope="module", autouse=True)
 def torchao():
     """torchao, imported without its messages about libraries that a CPU does not need; one thread."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if not torch.cpu.get_capabilities().get("avx512_vnni") or limit in ("SSE41", "AVX", "AVX2", "AVX512_CORE"):
+        pytest.skip("Without VNNI, torch._int_mm adds pairs of products in 16 bits, and overflows.")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
