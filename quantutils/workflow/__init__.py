@@ -1,7 +1,9 @@
 """Quantize any nn.Module: each function returns a new model and leaves the given one as it was."""
 
+from quantutils.workflow.conversion import convert
 from quantutils.workflow.dynamic import quantize_dynamic
+from quantutils.workflow.qat import prepare_qat
 from quantutils.workflow.report import LayerReport, Report, report
-from quantutils.workflow.static import convert, prepare
+from quantutils.workflow.static import prepare
 
-__all__ = ["LayerReport", "Report", "convert", "prepare", "quantize_dynamic", "report"]
+__all__ = ["LayerReport", "Report", "convert", "prepare", "prepare_qat", "quantize_dynamic", "report"]

@@ -48,12 +48,12 @@ def dynamic_twin(layer, recipe):
     return made_as(twin, recipe).train(layer.training)
 
 
-def static_twin(layer, recipe, given, out):
+def static_twin(layer, recipe, given, out, scale=None):
     """The static twin of a Linear or Conv2d, from codes of QParams `given` to codes of `out`; the recipe stays with it.
 
     recipe: as for `dynamic_twin`, and "relu", whether a ReLU is fused, and "stands_for" (see workflow.static.Observed).
     """
-    weight = QuantizedWeight.from_float(layer.weight, WeightScheme(**recipe["weights"]))
+    weight = QuantizedWeight.from_float(layer.weight, WeightScheme(**recipe["weights"]), scale)
     arguments = (weight, layer.bias, given, out, recipe["relu"], recipe["rule"])
     if isinstance(layer, nn.Linear):
         return made_as(StaticLinear(*arguments), recipe)

@@ -2,14 +2,14 @@
 
 import torch
 from torch import nn
-from torch.ao.quantization import DeQuantStub, QuantStub
+from torch.ao.quantization import QuantStub
 
 from quantutils.affine import QParams
 from quantutils.kernels import NAMES
-from quantutils.nn import ActivationScheme, Dequantize, Quantize, WeightScheme, as_float
+from quantutils.nn import ActivationScheme, Quantize, WeightScheme, as_float
 from quantutils.observers import MinMax
 from quantutils.workflow.folding import fold
-from quantutils.workflow.replacing import finished, made_as, need_module, recipe_of, replaced, static_twin
+from quantutils.workflow.replacing import made_as, need_module, recipe_of, replaced, static_twin
 
 # torch.ao's observers never let a scale fall below this.
 SMALLEST_SCALE = float(torch.finfo(torch.float32).eps)
@@ -52,9 +52,7 @@ def prepare(model, weights=None, activations=None, observer=MinMax, rule="fbgemm
     it was. Raises TypeError or ValueError, naming the argument, for everything that does not fit.
     """
     need_module(model)
-    weights, activations = _schemes(weights, activations)
-    if rule not in NAMES or rule == "torchao":
-        raise ValueError(f"rule is {rule!r}; accepted: {', '.join(name for name in NAMES if name != 'torchao')}")
+    weights, activations = checked_schemes(weights, activations, rule)
     if not callable(observer) or not hasattr(observer(), "observe"):
         raise TypeError(f"observer is {observer!r}; accepted: what makes an observer when called, such as MinMax")
     if model.training and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
@@ -64,7 +62,7 @@ def prepare(model, weights=None, activations=None, observer=MinMax, rule="fbgemm
 
     def make(name, layer):
         if type(layer) in (nn.Linear, nn.Conv2d):
-            _convertible(name, layer)
+            need_convertible(name, layer)
             last = stands_for.get(name, name)
             return Observed(layer, name, observer, last, type(model.get_submodule(last)) is nn.ReLU)
         return Observed(nn.Identity(), name, observer) if type(layer) is QuantStub else None
@@ -82,31 +80,8 @@ def prepare(model, weights=None, activations=None, observer=MinMax, rule="fbgemm
     return prepared.train(model.training)
 
 
-def convert(prepared):
-    """The integer form of what `prepare` returned, after data went through it; the prepared model is left as it was.
-
-    Between converted layers integers travel (quantutils.nn.Codes); what the model returns is float.
-    Raises ValueError for a model that `prepare` did not make, for a layer that saw no data or only zeros, and for a
-    module that is used in two places, whose one range would have to serve both.
-    """
-    need_module(prepared, "prepared")
-    choices = getattr(prepared, "choices", None)
-    if choices is None:
-        raise ValueError(
-            "prepared was not made by prepare(model); accepted: what it returned, with data run through it"
-        )
-
-    def make(_name, layer):
-        if isinstance(layer, Observed):
-            return _converted(layer, *choices)
-        return Dequantize() if type(layer) is DeQuantStub else None
-
-    new, _ = replaced(prepared, make)
-    new._forward_pre_hooks.clear()
-    return finished(new, prepared.float_model)
-
-
-def _converted(observed, weights, activations, rule):
+def converted_layer(observed, weights, activations, rule):
+    """The static layer of one Observed; ValueError for one that saw no data or is used in two places."""
     name, layer = observed.name, observed.layer
     if observed.most_calls > 1:
         raise ValueError(
@@ -161,7 +136,10 @@ def _restart_counts(model, _given):
             module.calls = 0
 
 
-def _schemes(weights, activations):
+def checked_schemes(weights, activations, rule):
+    """Both schemes with their defaults filled in; TypeError or ValueError for what a static layer cannot have."""
+    if rule not in NAMES or rule == "torchao":
+        raise ValueError(f"rule is {rule!r}; accepted: {', '.join(name for name in NAMES if name != 'torchao')}")
     weights = WeightScheme(full_range=True) if weights is None else weights
     activations = ActivationScheme() if activations is None else activations
     for name, value, kind in (("weights", weights, WeightScheme), ("activations", activations, ActivationScheme)):
@@ -176,7 +154,8 @@ def _schemes(weights, activations):
     return weights, activations
 
 
-def _convertible(name, layer):
+def need_convertible(name, layer):
+    """Raise ValueError for a Conv2d whose padding no zero point can stand in for."""
     if isinstance(layer, nn.Conv2d) and (layer.padding_mode != "zeros" or isinstance(layer.padding, str)):
         raise ValueError(
             f"layer {name!r} has padding={layer.padding!r}, padding_mode={layer.padding_mode!r}; accepted: numbers and"
