@@ -1,11 +1,10 @@
 """Quantization-aware training: a copy of the model that rounds while it learns, converted to integers afterwards."""
 
-import torch
 from torch import nn
 from torch.ao.quantization import QuantStub
 
 from quantutils.affine import QParams
-from quantutils.nn.fake import METHODS, FakeQuantized, OnGrid
+from quantutils.nn.fake import METHODS, FakeQuantized, off_grid
 from quantutils.workflow.folding import fold
 from quantutils.workflow.replacing import finished, need_module, recipe_of, replaced, static_twin
 from quantutils.workflow.static import checked_schemes, need_convertible
@@ -43,15 +42,8 @@ def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgem
         raise ValueError(f"model holds only {', '.join(kinds)}; accepted: a model with Linear or Conv2d in it")
     object.__setattr__(prepared, "float_model", model)
     object.__setattr__(prepared, "choices", (weights, activations, rule))
-    prepared.register_forward_hook(lambda _model, _given, result: plain(result))
+    prepared.register_forward_hook(lambda _model, _given, result: off_grid(result))
     return prepared.train()
-
-
-def plain(result):
-    """The result as ordinary tensors."""
-    if isinstance(result, OnGrid):
-        return result.as_subclass(torch.Tensor)
-    return type(result)(map(plain, result)) if isinstance(result, (tuple, list)) else result
 
 
 def trained_twin(fake, weights, activations, rule):

@@ -17,6 +17,7 @@ from quantutils.nn import (
     WeightScheme,
     as_float,
 )
+from quantutils.workflow.progress import with_progress
 
 # Exact types: a subclass may compute something else, so it is left as it is and named in the report.
 DYNAMIC_TWINS = {
@@ -99,7 +100,7 @@ def replaced(model, make):
     root = answer("", new)
     if root is not None:
         return root, {"": root}
-    for name, parent in list(new.named_modules(remove_duplicate=False)):
+    for name, parent in with_progress(new.named_modules(remove_duplicate=False), "going through the layers"):
         for child_name, child in list(parent._modules.items()):
             if child is None:
                 continue

@@ -8,6 +8,7 @@ from torch import nn
 
 from quantutils.errors import sqnr_db
 from quantutils.nn import as_float
+from quantutils.workflow.progress import with_progress
 from quantutils.workflow.replacing import DYNAMIC_TWINS, need_module
 
 
@@ -74,7 +75,7 @@ def report(model, data, float_model=None):
         wanted, inputs, output = _recorded(float_model, lasts | set(quantized), arguments)
         found, _, quantized_output = _recorded(model, quantized, arguments)
         rows = []
-        for name, layer in quantized.items():
+        for name, layer in with_progress(quantized.items(), "comparing layers"):
             source = float_model.get_submodule(name)
             last = layer.recipe.get("stands_for", name)
             running = alone = None

@@ -1,0 +1,27 @@
+"""A line that says how far a long task is, and nothing at all for a short one."""
+
+import sys
+import time
+
+QUIET_SECONDS = 2.0
+
+
+def with_progress(items, doing, clock=time.monotonic, stream=None):
+    """Yield the items; once two seconds have passed, say on stderr every second how many are done.
+
+    items: iterable. doing: what is being done, "quantizing layers" say. clock, stream: for tests.
+
+    >>> list(with_progress([3, 4], "counting"))
+    [3, 4]
+    """
+    items, stream = list(items), stream or sys.stderr
+    start = said = clock()
+    spoke = False
+    for place, item in enumerate(items, 1):
+        yield item
+        now = clock()
+        if now - start >= QUIET_SECONDS and now - said >= 1.0:
+            print(f"\r{doing}: {place} of {len(items)}", end="", file=stream, flush=True)
+            said, spoke = now, True
+    if spoke:
+        print(f"\r{doing}: {len(items)} of {len(items)}", file=stream, flush=True)

@@ -1,0 +1,30 @@
+"""Progress speaks after two seconds, at most once a second, and not at all about short tasks."""
+
+import io
+
+from quantutils.workflow.progress import with_progress
+
+
+def said_after(seconds_an_item, count):
+    now, stream = [0.0], io.StringIO()
+    for _ in with_progress(range(count), "quantizing", lambda: now[0], stream):
+        now[0] += seconds_an_item
+    return stream.getvalue()
+
+
+def test_short_tasks_say_nothing():
+    assert said_after(0.1, 15) == ""
+
+
+def test_long_tasks_say_how_far_they_are_and_end_the_line():
+    said = said_after(0.5, 8)
+    assert said.split("\r")[1:] == [
+        "quantizing: 4 of 8",
+        "quantizing: 6 of 8",
+        "quantizing: 8 of 8",
+        "quantizing: 8 of 8\n",
+    ]
+
+
+def test_every_item_comes_once_even_of_a_generator():
+    assert list(with_progress((n * n for n in range(5)), "squaring")) == [0, 1, 4, 9, 16]
