@@ -1,5 +1,9 @@
 """Layers that hold integers compute what their integers say, and nothing else."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -196,3 +200,22 @@ def test_embedding_restores_the_rows_it_looks_up(scheme):
 def test_bad_input_is_named(make, message):
     with pytest.raises((ValueError, TypeError), match=message):
         make()
+
+
+LARGEST_CODES = """
+import torch
+from quantutils.nn import integer_product
+torch.set_num_threads(1)
+for rows, k, n in ((1, 300, 70), (40, 512, 33), (64, 768, 512)):
+    for x_code, weight_code in ((127, 127), (-128, 127)):
+        x = torch.full((rows, k), x_code, dtype=torch.int8)
+        weight = torch.full((n, k), weight_code, dtype=torch.int8)
+        assert bool((integer_product(x, weight) == k * x_code * weight_code).all()), (rows, k, n)
+"""
+
+
+@pytest.mark.parametrize("isa", ["", "AVX2", "AVX512_CORE"], ids=["this processor", "AVX2", "AVX-512 without VNNI"])
+def test_largest_codes_are_exact_whatever_the_processor_can_do(isa):
+    """Without VNNI torch._int_mm saturates in 16 bits, without a word; our product must not."""
+    limited = {**os.environ, "ONEDNN_MAX_CPU_ISA": isa} if isa else dict(os.environ)
+    subprocess.run([sys.executable, "-c", LARGEST_CODES], env=limited, check=True)
