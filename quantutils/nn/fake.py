@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from quantutils.affine import code_limits
-from quantutils.nn.codes import MOVING_FUNCTIONS
+from quantutils.nn.codes import MOVES, MOVING_FUNCTIONS
 
 METHODS = ("ste", "lsq")
 KEEPS_GRID = MOVING_FUNCTIONS | {torch.relu, nn.functional.relu, nn.functional.max_pool2d, torch.max_pool2d}
+KEEPS_GRID |= {getattr(torch.Tensor, name) for name in (*MOVES, "relu", "__getitem__")}
 
 
 class RoundSTE(torch.autograd.Function):
@@ -81,7 +82,7 @@ class FakeWeight(nn.Module):
     def _reduced(self, magnitudes, how):
         if self.scheme.per == "tensor":
             return getattr(magnitudes, how)()
-        return getattr(magnitudes.flatten(1), "amax" if how == "amax" else how)(1)
+        return getattr(magnitudes.flatten(1), how)(1)
 
     def scales(self, weight):
         """The scales in force: a number, or one for each output."""
@@ -153,11 +154,19 @@ class OnGrid(torch.Tensor):
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         """Called by torch for any function that gets OnGrid."""
         result = super().__torch_function__(func, types, args, kwargs or {})
-        method = getattr(func, "__name__", "")
-        keeps = func in KEEPS_GRID or method in {"flatten", "reshape", "view", "transpose", "permute", "relu"}
-        if keeps or not isinstance(result, OnGrid):
-            return result
+        return result if func in KEEPS_GRID else off_grid(result)
+
+
+def off_grid(result):
+    """The result with every OnGrid in it as an ordinary tensor; tuples, lists and dicts are gone through."""
+    if isinstance(result, OnGrid):
         return result.as_subclass(torch.Tensor)
+    if isinstance(result, (tuple, list)):
+        parts = [off_grid(part) for part in result]
+        return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
+    if isinstance(result, dict):
+        return {key: off_grid(value) for key, value in result.items()}
+    return result
 
 
 class FakeQuantized(nn.Module):
@@ -174,7 +183,7 @@ class FakeQuantized(nn.Module):
 
     def forward(self, x):
         """What the quantized layer would return, with gradients."""
-        x = x.as_subclass(torch.Tensor) if isinstance(x, OnGrid) else self.input(x)
+        x = off_grid(x) if isinstance(x, OnGrid) else self.input(x)
         weight, layer = self.weight(self.layer.weight), self.layer
         if isinstance(layer, nn.Linear):
             out = nn.functional.linear(x, weight, layer.bias)
