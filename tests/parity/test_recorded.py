@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from quantutils import QParams, choose_qparams, integer_matmul, pack_codes, requantize
+from quantutils.nn.product import int_mm_is_exact
 from quantutils.recorded import kernel_names, recorded_kernel
 
 RECORDER = Path(__file__).resolve().parents[2] / "tools" / "record_kernels.py"
@@ -26,6 +27,8 @@ def test_every_recording_is_recorded_by_the_tool(recorder):
 
 @pytest.mark.parametrize("name", kernel_names())
 def test_live_kernel_still_answers_what_was_recorded(recorder, name):
+    if name == "onnx_qlinear_matmul" and not int_mm_is_exact():
+        pytest.skip("Without VNNI these kernels add pairs of products in 16 bits, and overflow.")
     live, _ = recorder.RECORDINGS[name]()
     arrays, _ = recorded_kernel(name)
     assert sorted(live) == sorted(arrays)
