@@ -19,6 +19,7 @@ ORDER = [
     "observers",
     "matmul",
     "packing",
+    "decisions",
     "kernels",
     "nn",
     "workflow",

@@ -12,6 +12,13 @@ from quantutils.plots.range_use import (
     u_curves,
 )
 from quantutils.plots.style import new_figure, png_bytes, show
+from quantutils.plots.tolerance import (
+    ToleranceDrawing,
+    changed_against_error,
+    decision_bars,
+    margin_histograms,
+    noise_through_activations,
+)
 
 __all__ = [
     "Drawing",
@@ -20,12 +27,17 @@ __all__ = [
     "ProductDrawing",
     "RangeDrawing",
     "TenNumbersDrawing",
+    "ToleranceDrawing",
     "budget_bars",
+    "changed_against_error",
     "code_budget",
     "course_map",
+    "decision_bars",
     "four_terms",
+    "margin_histograms",
     "new_figure",
     "noise_against_k",
+    "noise_through_activations",
     "number_lines",
     "png_bytes",
     "quality_against_size",

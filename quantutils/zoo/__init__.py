@@ -4,14 +4,16 @@ Trained weights ship as safetensors in weights/; tools/train_zoo.py made them.
 """
 
 from quantutils.zoo.characters import CharLSTM, CharTransformer, char_lstm, char_transformer
-from quantutils.zoo.classifiers import ACTIVATIONS, digits_cnn, digits_mlp, mlp_768
+from quantutils.zoo.classifiers import ACTIVATIONS, MLP_KINDS, digits_cnn, digits_mlp, mlp_768
 from quantutils.zoo.images import Digits, correct, digits, harder_digits
 from quantutils.zoo.shipped import shipped_names, training_record
+from quantutils.zoo.simulated import fake_quantized_run, five_runs, runs_by_bits
 from quantutils.zoo.text import ALPHABET, bits_per_character, decode, encode, frozen_text
 
 __all__ = [
     "ACTIVATIONS",
     "ALPHABET",
+    "MLP_KINDS",
     "CharLSTM",
     "CharTransformer",
     "Digits",
@@ -24,9 +26,12 @@ __all__ = [
     "digits_cnn",
     "digits_mlp",
     "encode",
+    "fake_quantized_run",
+    "five_runs",
     "frozen_text",
     "harder_digits",
     "mlp_768",
+    "runs_by_bits",
     "shipped_names",
     "training_record",
 ]

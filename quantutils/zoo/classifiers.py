@@ -7,6 +7,14 @@ from quantutils.arrays import flag, whole_number
 from quantutils.zoo.shipped import built_with_seed, fill
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
+# The kinds of digits_mlp whose weights ship, by the name a figure gives them: the arguments that choose them.
+MLP_KINDS = {
+    "ReLU": {"activation": "relu"},
+    "BatchNorm": {"activation": "relu", "norm": True},
+    "tanh": {"activation": "tanh"},
+    "sigmoid": {"activation": "sigmoid"},
+    "no activation": {"activation": "identity"},
+}
 SEEDS = 5  # of each digits_mlp, so many trainings ship
 
 
