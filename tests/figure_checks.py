@@ -1,5 +1,6 @@
 """What every figure of the course keeps, and the figures and explorers of a lesson as its own cells make them."""
 
+import ast
 import itertools
 import math
 import re
@@ -111,7 +112,10 @@ def lesson_explorer(lesson):
     """The Explorer of a lesson, made anew."""
     names, sources = _cells(lesson)
     (source,) = (source for source in sources if re.search(r"^explore\(", source, re.MULTILINE))
-    return eval(source, names)
+    *before, last = ast.parse(source).body
+    own = dict(names)
+    exec(compile(ast.Module(before, []), lesson, "exec"), own)
+    return eval(compile(ast.Expression(last.value), lesson, "eval"), own)
 
 
 def at_every_corner(explorer):

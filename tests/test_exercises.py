@@ -26,6 +26,14 @@ def mean_squared_errors(x, bits):
     return [np.mean((np.clip(np.round(x / scale), -qmax, qmax) * scale - x) ** 2) for scale in scales]
 
 
+def five_steps(x, w_codes, w_scale, bias, scaled=True, centred=True, with_zero=True, steps=255):
+    low, high = (min(x.min(), 0.0), max(x.max(), 0.0)) if with_zero else (x.min(), x.max())
+    scale = (high - low) / steps
+    zero_point = np.round(-low / scale)
+    codes = np.clip(np.round(x / scale) + zero_point, 0, steps)
+    return (codes - centred * zero_point) @ w_codes.T.astype(float) * (scale if scaled else 1.0) * w_scale + bias
+
+
 WRONG = {
     "00.1": [
         (5.2, "round it"),
@@ -199,6 +207,33 @@ WRONG = {
         ((30, 20), "0.5² + 0.1²"),
         (34.15, "2 numbers"),
     ],
+    "06.1": [
+        (lambda x, w, s, b: five_steps(x, w, s, b) - b, "the bias is missing"),
+        (lambda x, w, s, b: five_steps(x, w, 1.0, b), "scale of the weights is missing"),
+        (lambda x, w, s, b: five_steps(x, w, s, b, scaled=False), "scale of the activations is missing"),
+        (lambda x, w, s, b: five_steps(x, w, 1.0, 0.0, scaled=False), "integer sums"),
+        (lambda x, w, s, b: five_steps(x, w, s, b, centred=False), "zero point is still inside"),
+        (lambda x, w, s, b: x @ w.T * s + b, "never quantized"),
+        (lambda x, w, s, b: five_steps(x, w, s, b, with_zero=False), "the range must contain 0"),
+        (lambda x, w, s, b: five_steps(x, w, s, b, steps=15), "the first output is"),
+        (lambda x, w: x @ w.T, "TypeError"),
+    ],
+    "06.2": [
+        (4_004_000, "float layer"),
+        (1_000_000, "codes alone"),
+        (1_004_000, "1000 scales"),
+        (1_004_004, "per tensor"),
+        (1_002_000, "not 1"),
+        (1.008, "asks for bytes"),
+        (5, "one byte for each"),
+    ],
+    "06.3": [
+        (255, "one scale for each token"),
+        (2, "count 0"),
+        (1, "rounds to one step"),
+        (2.55, "codes are whole"),
+        (9, "on either side"),
+    ],
 }
 NONSENSE = [
     *(None, "five", "5", True, [], {}, float("nan"), float("inf"), 1j, object(), np.zeros((2, 2)), lambda: None, -1e9),
@@ -287,6 +322,13 @@ RIGHT = {
         np.array([34.2, 20.0]),
         (20 * np.log10(np.hypot(0.5, 0.1) / 0.01), 20 * np.log10(0.1 / 0.01)),
     ],
+    "06.1": [
+        lambda x, w, s, b: five_steps(x, w, s, b),
+        lambda x, w, s, b: five_steps(x, w, s, b).astype(np.float32),
+        lambda x, w, s, b: five_steps(x, w, s, b).tolist(),
+    ],
+    "06.2": [1_008_000, 1_008_000.0, 1000 * 1000 + 8 * 1000, np.int64(1_008_000)],
+    "06.3": [3, 3.0, 2 * round(1 / (200 / 255)) + 1, np.int8(3)],
 }
 
 

@@ -2,6 +2,7 @@
 
 from quantutils.plots.drawing import Drawing
 from quantutils.plots.first_steps import TenNumbersDrawing, course_map, restored_numbers
+from quantutils.plots.layer_steps import LayerStepsDrawing
 from quantutils.plots.mapping import MappingDrawing, number_lines, round_trip_errors, staircases
 from quantutils.plots.memory import MemoryDrawing, quality_against_size, size_bars
 from quantutils.plots.product import ProductDrawing, budget_bars, four_terms, noise_against_k
@@ -22,6 +23,7 @@ from quantutils.plots.tolerance import (
 
 __all__ = [
     "Drawing",
+    "LayerStepsDrawing",
     "MappingDrawing",
     "MemoryDrawing",
     "ProductDrawing",
