@@ -9,6 +9,7 @@ from unittest import mock
 
 import ipywidgets
 import numpy as np
+import torch
 from lesson_files import NOTEBOOKS, code_cells, read
 from matplotlib.text import Text
 
@@ -91,31 +92,39 @@ def faults(figure):
 
 @cache
 def _cells(lesson):
-    """The names that the setup cell of a lesson ("02", say) defines, and the sources of its other code cells."""
+    """What the setup cell of a lesson ("02", say) defines, the sources of its other cells, and whether gradients are on.
+
+    A lesson may switch gradients off for its kernel; in this process they go on as they were.
+    """
     setup, *others = code_cells(read(next(NOTEBOOKS.glob(f"{lesson}_*.ipynb"))))
-    names = {}
-    exec(setup.source, names)
-    return names, [cell.source for cell in others]
+    names, before = {}, torch.is_grad_enabled()
+    try:
+        exec(setup.source, names)
+        return names, [cell.source for cell in others], torch.is_grad_enabled()
+    finally:
+        torch.set_grad_enabled(before)
 
 
 def lesson_figures(lesson):
     """The Figures that a lesson shows, in order."""
-    names, sources = _cells(lesson)
+    names, sources, gradients = _cells(lesson)
     figures = []
     for source in sources:
         if re.search(r"^show\(", source, re.MULTILINE):
-            exec(source, names | {"show": lambda figure, alt: figures.append(figure)})
+            with torch.set_grad_enabled(gradients):
+                exec(source, names | {"show": lambda figure, alt: figures.append(figure)})
     return figures
 
 
 def lesson_explorer(lesson):
     """The Explorer of a lesson, made anew."""
-    names, sources = _cells(lesson)
+    names, sources, gradients = _cells(lesson)
     (source,) = (source for source in sources if re.search(r"^explore\(", source, re.MULTILINE))
     *before, last = ast.parse(source).body
     own = dict(names)
-    exec(compile(ast.Module(before, []), lesson, "exec"), own)
-    return eval(compile(ast.Expression(last.value), lesson, "eval"), own)
+    with torch.set_grad_enabled(gradients):
+        exec(compile(ast.Module(before, []), lesson, "exec"), own)
+        return eval(compile(ast.Expression(last.value), lesson, "eval"), own)
 
 
 def at_every_corner(explorer):
