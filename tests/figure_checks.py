@@ -92,7 +92,7 @@ def faults(figure):
 
 @cache
 def _cells(lesson):
-    """What the setup cell of a lesson ("02", say) defines, the sources of its other cells, and whether gradients are on.
+    """Names of a lesson's setup cell ("02", say), the sources of its other cells, and whether gradients are on.
 
     A lesson may switch gradients off for its kernel; in this process they go on as they were.
     """
