@@ -31,6 +31,7 @@ def executed(notebook, folder):
         notebook,
         timeout=300,
         kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a local kernel need not warn of its local socket
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
