@@ -169,6 +169,14 @@ def off_grid(result):
     return result
 
 
+class OffGrid(nn.Module):
+    """Where the quantized part ends: what a DeQuantStub is in training. A layer after it has a range of its own."""
+
+    def forward(self, x):
+        """x as an ordinary tensor."""
+        return off_grid(x)
+
+
 class FakeQuantized(nn.Module):
     """A Linear or Conv2d that trains as if it were quantized: fake weights, fake input where it is not yet on a grid,
     fake output. relu: whether a ReLU is fused. layer: the float layer, which is what is trained.

@@ -1,10 +1,11 @@
 """Quantization-aware training: a copy of the model that rounds while it learns, converted to integers afterwards."""
 
 from torch import nn
-from torch.ao.quantization import QuantStub
+from torch.ao.quantization import DeQuantStub, QuantStub
 
 from quantutils.affine import QParams
-from quantutils.nn.fake import METHODS, FakeQuantized, off_grid
+from quantutils.nn import Dequantize
+from quantutils.nn.fake import METHODS, FakeQuantized, OffGrid, off_grid
 from quantutils.workflow.folding import fold
 from quantutils.workflow.replacing import finished, need_module, recipe_of, replaced, static_twin
 from quantutils.workflow.static import checked_schemes, need_convertible
@@ -34,6 +35,8 @@ def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgem
             last = stands_for.get(name, name)
             relu = type(model.get_submodule(last)) is nn.ReLU
             return FakeQuantized(layer, name, weights, activations, method, last, relu)
+        if type(layer) is DeQuantStub:
+            return OffGrid()
         return nn.Identity() if type(layer) is QuantStub else None
 
     prepared, made = replaced(copy, make)
@@ -66,9 +69,12 @@ def _qparams(fake):
 
 def convert_qat(prepared):
     """The integer form of a model that `prepare_qat` made and training changed; `convert` calls this."""
-    new, _ = replaced(
-        prepared,
-        lambda _name, layer: trained_twin(layer, *prepared.choices) if isinstance(layer, FakeQuantized) else None,
-    )
+
+    def make(_name, layer):
+        if isinstance(layer, FakeQuantized):
+            return trained_twin(layer, *prepared.choices)
+        return Dequantize() if isinstance(layer, OffGrid) else None
+
+    new, _ = replaced(prepared, make)
     new._forward_hooks.clear()
     return finished(new, prepared.float_model)

@@ -9,6 +9,7 @@ from quantutils.zoo.images import Digits, correct, digits, harder_digits
 from quantutils.zoo.shipped import shipped_names, training_record
 from quantutils.zoo.simulated import fake_quantized_run, five_runs, runs_by_bits
 from quantutils.zoo.text import ALPHABET, bits_per_character, decode, encode, frozen_text
+from quantutils.zoo.trained import qat_file, qat_record, trained_on_digits
 
 __all__ = [
     "ACTIVATIONS",
@@ -31,7 +32,10 @@ __all__ = [
     "frozen_text",
     "harder_digits",
     "mlp_768",
+    "qat_file",
+    "qat_record",
     "runs_by_bits",
     "shipped_names",
+    "trained_on_digits",
     "training_record",
 ]

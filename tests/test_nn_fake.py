@@ -1,0 +1,170 @@
+"""Fake quantization: gradients against their formulas and finite differences, and what stays on the grid."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from quantutils import QParams
+from quantutils.nn import ActivationScheme, Codes, WeightScheme
+from quantutils.nn.fake import (
+    FakeActivation,
+    FakeQuantized,
+    FakeWeight,
+    OnGrid,
+    fake_quantize_lsq,
+    fake_quantize_ste,
+    off_grid,
+)
+from quantutils.workflow import prepare_qat
+
+LIMITS = [(0.5, 0, -4, 3), (0.25, 3, 0, 15), (0.1, 0, -1, 1), (0.07, 128, 0, 255)]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_a_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize(("scale", "zero_point", "qmin", "qmax"), LIMITS)
+def test_straight_through_value_and_gradient_are_the_formula(scale, zero_point, qmin, qmax):
+    x, weights = torch.randn(2000).mul(3).requires_grad_(), torch.randn(2000)
+    x_hat = fake_quantize_ste(x, scale, zero_point, qmin, qmax)
+    codes = torch.round(x.detach() / scale) + zero_point
+    assert torch.equal(x_hat, (codes.clamp(qmin, qmax) - zero_point) * scale)
+    (x_hat * weights).sum().backward()
+    inside = (codes >= qmin) & (codes <= qmax)
+    torch.testing.assert_close(x.grad, weights * inside)
+
+
+@pytest.mark.parametrize(("scale", "zero_point", "qmin", "qmax"), LIMITS)
+def test_learned_step_has_the_value_of_ste_and_the_gradients_of_the_paper(scale, zero_point, qmin, qmax):
+    x, s = torch.randn(2000).mul(3).requires_grad_(), torch.tensor(scale, requires_grad=True)
+    weights = torch.randn(2000)
+    x_hat = fake_quantize_lsq(x, s, zero_point, qmin, qmax)
+    torch.testing.assert_close(x_hat, fake_quantize_ste(x, scale, zero_point, qmin, qmax))
+    (x_hat * weights).sum().backward()
+    steps, low, high = x.detach() / s.detach(), qmin - zero_point, qmax - zero_point
+    inside = (steps >= low) & (steps <= high)
+    slope = torch.where(inside, torch.round(steps) - steps, steps.clamp(low, high))
+    torch.testing.assert_close(s.grad, (slope * weights).sum() / math.sqrt(2000 * qmax), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(x.grad, weights * inside)
+
+
+def test_scale_gradient_of_clipped_numbers_is_the_finite_difference():
+    x, s = torch.tensor([9.0, 8.0, -7.0], dtype=torch.float64), torch.tensor(0.5, dtype=torch.float64)
+    s.requires_grad_()
+    fake_quantize_lsq(x, s, 0, -4, 3).sum().backward()
+    moved = [fake_quantize_lsq(x, s.detach() + way * 1e-6, 0, -4, 3).sum() for way in (1, -1)]
+    assert float(s.grad) * math.sqrt(3 * 3) == pytest.approx(float(moved[0] - moved[1]) / 2e-6, rel=1e-6)
+
+
+def test_gradients_with_a_scale_for_each_output_are_those_of_each_alone():
+    weight, scales = torch.randn(3, 8), torch.tensor([0.1, 0.3, 0.7], requires_grad=True)
+    fake_quantize_lsq(weight, scales[:, None], 0, -4, 3).sum().backward()
+    for row, scale, gradient in zip(weight, scales.detach(), scales.grad, strict=True):
+        alone = scale.clone().requires_grad_()
+        fake_quantize_lsq(row, alone, 0, -4, 3).sum().backward()
+        torch.testing.assert_close(gradient, alone.grad)
+
+
+@pytest.mark.parametrize("method", ["ste", "lsq"])
+@pytest.mark.parametrize("per", ["tensor", "channel"])
+@pytest.mark.parametrize("bits", [8, 4, 3, 2])
+def test_fake_weights_lie_on_the_grid(bits, per, method):
+    weight = torch.randn(5, 4, 3, 3)
+    for full_range in (False, True):
+        fake = FakeWeight(weight, WeightScheme(bits, per, full_range=full_range), method)
+        scale = fake.scales(weight)
+        steps = fake(weight) / (scale.reshape(-1, 1, 1, 1) if scale.ndim else scale)
+        torch.testing.assert_close(steps, torch.round(steps), rtol=0, atol=1e-4)
+        assert steps.min() >= fake.qmin - 1e-3
+        assert steps.max() <= fake.qmax + 1e-3
+
+
+@pytest.mark.parametrize("method", ["ste", "lsq"])
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_output_of_a_fake_layer_lies_on_its_grid(bits, method):
+    layer = FakeQuantized(nn.Linear(6, 4), "fc", WeightScheme(bits), ActivationScheme(bits), method)
+    out = layer(torch.randn(20, 6))
+    assert isinstance(out, OnGrid)
+    scale, zero_point = layer.output.parameters_in_force()
+    codes = off_grid(out).detach() / scale.detach() + zero_point
+    torch.testing.assert_close(codes, torch.round(codes), rtol=0, atol=1e-3)
+    assert codes.min() > -1e-3
+    assert codes.max() < 2**bits - 1 + 1e-3
+
+
+def test_ranges_move_in_training_and_stand_still_in_eval():
+    fake = FakeActivation(8, "ste")
+    fake(torch.tensor([-1.0, 2.0]))
+    assert (float(fake.low), float(fake.high), int(fake.seen)) == (-1.0, 2.0, 1)
+    fake(torch.tensor([1.0, 4.0]))
+    assert float(fake.high) == pytest.approx(2.2)
+    assert float(fake.low) == pytest.approx(-0.9)  # 0 always belongs to the range
+    fake.eval()(torch.tensor([100.0]))
+    assert int(fake.seen) == 2
+
+
+KEEPS = {
+    "relu module": nn.ReLU(),
+    "relu in place": nn.ReLU(inplace=True),
+    "relu": torch.relu,
+    "relu method": lambda x: x.relu(),
+    "max pooling": nn.MaxPool2d(2),
+    "flatten": nn.Flatten(),
+    "reshape": lambda x: x.reshape(2, -1),
+    "transpose": lambda x: x.transpose(1, 2),
+    "squeeze": lambda x: x.squeeze(),
+    "one of a batch": lambda x: x[0],
+    "a chunk": lambda x: torch.chunk(x, 2)[0],
+    "a chunk by method": lambda x: x.chunk(2)[1],
+}
+DROPS = {
+    "sum": lambda x: x + x,
+    "scaled": lambda x: 0.5 * x,
+    "mean": lambda x: x.mean((2, 3)),
+    "average pooling": nn.AvgPool2d(2),
+    "sigmoid": torch.sigmoid,
+    "joined": lambda x: torch.cat([x, x]),
+    "largest": lambda x: x.max(dim=1).values,
+    "lstm": lambda x: nn.LSTM(16, 3, batch_first=True)(x.flatten(2))[0],
+    "gru": lambda x: nn.GRU(16, 3, batch_first=True)(x.flatten(2))[0],
+}
+
+
+@pytest.mark.parametrize("name", KEEPS)
+def test_moves_relu_and_max_pooling_stay_on_the_grid_as_codes_stay_codes(name):
+    x = torch.randint(0, 16, (2, 3, 4, 4)).float()
+    assert isinstance(KEEPS[name](x.clone().as_subclass(OnGrid)), OnGrid)
+    assert isinstance(KEEPS[name](codes_of(x)), Codes)
+
+
+@pytest.mark.parametrize("name", DROPS)
+def test_everything_else_leaves_the_grid_as_codes_become_floats(name):
+    x = torch.randint(0, 16, (2, 3, 4, 4)).float()
+    assert type(DROPS[name](x.clone().as_subclass(OnGrid))) is torch.Tensor
+    assert type(DROPS[name](codes_of(x))) is torch.Tensor
+
+
+def codes_of(x):
+    return Codes.of(x, QParams(1.0, 2, 0, 15))
+
+
+def test_off_grid_goes_through_tuples_lists_and_dicts():
+    x = torch.ones(2).as_subclass(OnGrid)
+    found = off_grid({"a": (x, [x]), "b": 3})
+    assert type(found["a"][0]) is type(found["a"][1][0]) is torch.Tensor
+    assert found["b"] == 3
+
+
+@pytest.mark.parametrize("method", ["ste", "lsq"])
+def test_gradients_reach_float_weights_and_scales(method):
+    model = prepare_qat(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), method=method)
+    model(torch.randn(32, 6)).square().sum().backward()
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    used = {name: grad for name, grad in gradients.items() if not name.startswith("2.input")}
+    assert all(grad is not None and bool(grad.abs().sum() > 0) for grad in used.values()), used
+    assert sum("scale" in name for name in used) == (0 if method == "ste" else 5)
