@@ -26,12 +26,22 @@ def mean_squared_errors(x, bits):
     return [np.mean((np.clip(np.round(x / scale), -qmax, qmax) * scale - x) ** 2) for scale in scales]
 
 
+def shifted(sums, mantissa, shift, zero_point, half=1, clip=True):
+    steps = ((sums * mantissa + half * (1 << (shift - 1))) >> shift) + zero_point
+    return np.clip(steps, 0, 255) if clip else steps
+
+
 def five_steps(x, w_codes, w_scale, bias, scaled=True, centred=True, with_zero=True, steps=255):
     low, high = (min(x.min(), 0.0), max(x.max(), 0.0)) if with_zero else (x.min(), x.max())
     scale = (high - low) / steps
     zero_point = np.round(-low / scale)
     codes = np.clip(np.round(x / scale) + zero_point, 0, steps)
     return (codes - centred * zero_point) @ w_codes.T.astype(float) * (scale if scaled else 1.0) * w_scale + bias
+
+
+def in_range(x, scale, qmin, qmax):
+    codes = np.round(x / scale)
+    return (codes >= qmin) & (codes <= qmax)
 
 
 WRONG = {
@@ -234,6 +244,37 @@ WRONG = {
         (2.55, "codes are whole"),
         (9, "on either side"),
     ],
+    "08.1": [
+        (lambda x, g, s, lo, hi: g, "clipped numbers get a gradient too"),
+        (lambda x, g, s, lo, hi: np.where(in_range(x, s, lo, hi), 0, g), "the wrong way round"),
+        (lambda x, g, s, lo, hi: in_range(x, s, lo, hi) * 1.0, "multiply it by the gradient"),
+        (lambda x, g, s, lo, hi: 0 * x, "true slope of the staircase"),
+        (lambda x, g, s, lo, hi: np.where(in_range(x, s, lo, hi), g / s, 0), "the scale cancels"),
+        (lambda x, g, s, lo, hi: np.where(in_range(x, s, lo, hi), g * s, 0), "the scale cancels"),
+        (lambda x, g, s, lo, hi: np.where((x >= lo) & (x <= hi), g, 0), "divide x by the scale first"),
+        (lambda x, g, s, lo, hi: np.where((x / s >= lo) & (x / s <= hi), g, 0), "Round before you compare"),
+        (lambda x, g, s, lo, hi: np.where(in_range(x, s, lo + 1, hi - 1), g, 0), "are inside"),
+        (lambda x, g, s, lo, hi: np.where(in_range(x, s, lo, 100), g, 0), "the codes reach from"),
+    ],
+    "08.2": [
+        ((-4, -0.4), "wrong order"),
+        ((0.4, -4), "wrong sign"),
+        ((2, -4), "2 is the rounded code"),
+        ((-0.1, -4), "real units"),
+        ((0.7, -4), "inside the range"),
+        ((-0.4, 0), "slope for x"),
+        ((-0.4, -8), "it is clipped"),
+        ((-0.4, 4), "negative"),
+        ((-0.4, 1.5), "the slope is that code"),
+    ],
+    "08.3": [
+        (428, "trained less"),
+        (115, "without rounding"),
+        (-313, "wrong sign"),
+        (0.626, "not for a share"),
+        (0.731, "share of the whole gain"),
+        (300, "subtract"),
+    ],
 }
 NONSENSE = [
     *(None, "five", "5", True, [], {}, float("nan"), float("inf"), 1j, object(), np.zeros((2, 2)), lambda: None, -1e9),
@@ -329,6 +370,14 @@ RIGHT = {
     ],
     "06.2": [1_008_000, 1_008_000.0, 1000 * 1000 + 8 * 1000, np.int64(1_008_000)],
     "06.3": [3, 3.0, 2 * round(1 / (200 / 255)) + 1, np.int8(3)],
+    "08.1": [
+        lambda x, g, s, lo, hi: np.where(in_range(x, s, lo, hi), g, 0.0),
+        lambda x, g, s, lo, hi: g * in_range(x, s, lo, hi),
+        lambda x, g, s, lo, hi: (g * in_range(x, s, lo, hi)).astype(np.float32),
+        lambda x, g, s, lo, hi: [b if lo <= round(a / s) <= hi else 0 for a, b in zip(x, g, strict=True)],
+    ],
+    "08.2": [(2 - 0.6 / 0.25, -4), (-0.4, -4.0), [-0.4, -4], np.array([-0.4, -4.0])],
+    "08.3": [492 - 179, 313.0, np.int64(313)],
 }
 
 

@@ -1,6 +1,7 @@
 """Figures of the lessons: data and parameters in, one matplotlib Figure out."""
 
 from quantutils.plots.drawing import Drawing
+from quantutils.plots.estimator import EstimatorDrawing, recovered, scale_slope, staircase_slopes, straight_through
 from quantutils.plots.first_steps import TenNumbersDrawing, course_map, restored_numbers
 from quantutils.plots.layer_steps import LayerStepsDrawing
 from quantutils.plots.mapping import MappingDrawing, number_lines, round_trip_errors, staircases
@@ -23,6 +24,7 @@ from quantutils.plots.tolerance import (
 
 __all__ = [
     "Drawing",
+    "EstimatorDrawing",
     "LayerStepsDrawing",
     "MappingDrawing",
     "MemoryDrawing",
@@ -44,10 +46,14 @@ __all__ = [
     "png_bytes",
     "quality_against_size",
     "range_funnels",
+    "recovered",
     "restored_numbers",
+    "scale_slope",
     "round_trip_errors",
     "show",
     "size_bars",
+    "staircase_slopes",
     "staircases",
+    "straight_through",
     "u_curves",
 ]
