@@ -43,11 +43,18 @@ def save(model, path):
     os.close(handle)
     try:
         save_file(tensors, unfinished, {"format": FORMAT, "layers": json.dumps(layers)})
+        os.chmod(unfinished, 0o666 & ~_umask())  # a temporary file is its owner's alone; a checkpoint is shared
         os.replace(unfinished, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
     return path.stat().st_size
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def load(path, model):

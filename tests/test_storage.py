@@ -127,3 +127,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(saved, monkeypatch)
         storage.save(quantize_dynamic(Tagger(), WeightScheme(4)), saved)
     assert saved.read_bytes() == before
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
+
+
+def test_a_checkpoint_may_be_read_like_any_other_file(saved, tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"")
+    assert saved.stat().st_mode == plain.stat().st_mode
