@@ -275,6 +275,29 @@ WRONG = {
         (0.731, "share of the whole gain"),
         (300, "subtract"),
     ],
+    "07.1": [
+        (lambda a, m, n, z: shifted(a, m, n, z, half=0), "rounds down"),
+        (lambda a, m, n, z: shifted(a, m, n, z, clip=False), "clip them"),
+        (lambda a, m, n, z: shifted(a, m, n, 0), "zero point of the output is missing"),
+        (lambda a, m, n, z: shifted(a, m, n, 0) + z, "clip after adding"),
+        (lambda a, m, n, z: shifted(a, m, n, -z), "added, not subtracted"),
+        (lambda a, m, n, z: shifted(a, m, n + 1, z), "codes differ"),
+        (lambda a: a, "TypeError"),
+    ],
+    "07.2": [
+        (30_528, "still take"),
+        (122_112, "floats take"),
+        (2862, "batch has 32"),
+        (91.584, "asks for bytes"),
+        (5, "times 32 inputs"),
+    ],
+    "07.3": [
+        (16.99, "50 · 50 times"),
+        (-33.98, "positive"),
+        (5.64, "6.02 dB"),
+        (50, "into decibels"),
+        (12, "with its square"),
+    ],
 }
 NONSENSE = [
     *(None, "five", "5", True, [], {}, float("nan"), float("inf"), 1j, object(), np.zeros((2, 2)), lambda: None, -1e9),
@@ -378,6 +401,9 @@ RIGHT = {
     ],
     "08.2": [(2 - 0.6 / 0.25, -4), (-0.4, -4.0), [-0.4, -4], np.array([-0.4, -4.0])],
     "08.3": [492 - 179, 313.0, np.int64(313)],
+    "07.1": [shifted, lambda *given: shifted(*given).astype(np.uint8), lambda *given: shifted(*given).tolist()],
+    "07.2": [91_584, 91_584.0, np.int64(91_584)],
+    "07.3": [20 * np.log10(50), 33.98, 34, 34.0],
 }
 
 

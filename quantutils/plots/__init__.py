@@ -1,5 +1,11 @@
 """Figures of the lessons: data and parameters in, one matplotlib Figure out."""
 
+from quantutils.plots.calibration import (
+    CalibrationDrawing,
+    clipping_curves,
+    clipping_grid,
+    sqnr_against_images,
+)
 from quantutils.plots.drawing import Drawing
 from quantutils.plots.estimator import EstimatorDrawing, recovered, scale_slope, staircase_slopes, straight_through
 from quantutils.plots.first_steps import TenNumbersDrawing, course_map, restored_numbers
@@ -23,6 +29,7 @@ from quantutils.plots.tolerance import (
 )
 
 __all__ = [
+    "CalibrationDrawing",
     "Drawing",
     "EstimatorDrawing",
     "LayerStepsDrawing",
@@ -34,6 +41,8 @@ __all__ = [
     "ToleranceDrawing",
     "budget_bars",
     "changed_against_error",
+    "clipping_curves",
+    "clipping_grid",
     "code_budget",
     "course_map",
     "decision_bars",
@@ -48,10 +57,11 @@ __all__ = [
     "range_funnels",
     "recovered",
     "restored_numbers",
-    "scale_slope",
     "round_trip_errors",
+    "scale_slope",
     "show",
     "size_bars",
+    "sqnr_against_images",
     "staircase_slopes",
     "staircases",
     "straight_through",

@@ -19,7 +19,7 @@ def course_map(lessons):
     lessons: a list of (number, title, question), in reading order. Returns the Figure.
     """
     lessons = rows_of(lessons, "lessons", 3, "number, title, question")
-    figure, axis = new_figure(height=0.35 + 0.8 * len(lessons))
+    figure, axis = new_figure(height=0.35 + 0.55 * len(lessons))
     axis.set(xlim=(0, 10), ylim=(-len(lessons) + 0.45, 0.55))
     axis.axis("off")
     for place, (lesson, title, question) in enumerate(lessons):
