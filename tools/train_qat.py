@@ -15,8 +15,8 @@ import torch
 from quantutils import storage
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.workflow import convert, prepare, prepare_qat
-from quantutils.zoo import correct, digits, digits_cnn
-from quantutils.zoo.trained import BITS, qat_file, trained_on_digits
+from quantutils.zoo import correct, digits, digits_cnn, qat_file, trained_on_digits
+from quantutils.zoo.trained import BITS
 
 EPOCHS, RATE, SEED, CALIBRATION = 40, 3e-3, 0, 256
 

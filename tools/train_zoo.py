@@ -22,31 +22,12 @@ from quantutils.zoo import (
     encode,
     frozen_text,
     harder_digits,
+    trained_on_digits,
 )
 from quantutils.zoo.classifiers import SEEDS, mlp_prefix
 from quantutils.zoo.shipped import WEIGHTS
 
 MLPS = [("relu", False), ("relu", True), ("tanh", False), ("sigmoid", False), ("identity", False)]
-
-
-def trained_on_digits(model, epochs, rate, seed, moved=False):
-    """The classifier, trained with Adam and a rate that falls to 0; moved: with images moved by up to one pixel."""
-    generator = torch.Generator().manual_seed(seed)
-    data = digits()
-    optimizer = torch.optim.Adam(model.parameters(), rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    for _ in range(epochs):
-        for batch in torch.randperm(len(data.train_labels), generator=generator).split(64):
-            images = data.train_images[batch]
-            if moved:
-                down, right = torch.randint(0, 3, (2,), generator=generator).tolist()
-                images = nn.functional.pad(images, (1, 1, 1, 1))[:, :, down : down + 8, right : right + 8]
-            loss = nn.functional.cross_entropy(model(images), data.train_labels[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        schedule.step()
-    return model.eval()
 
 
 def right_answers(model):
@@ -74,7 +55,7 @@ def train_digits_mlp():
 
 def train_digits_cnn():
     """The CNN, one seed."""
-    model = trained_on_digits(digits_cnn(False), epochs=40, rate=3e-3, seed=0, moved=True)
+    model = trained_on_digits(digits_cnn(False), epochs=40, rate=3e-3, seed=0, moved=1)
     test, harder = right_answers(model)
     return model.state_dict(), {"correct_of_500": str(test), "correct_of_2000_harder": str(harder)}
 

@@ -4,12 +4,13 @@ Trained weights ship as safetensors in weights/; tools/train_zoo.py made them.
 """
 
 from quantutils.zoo.characters import CharLSTM, CharTransformer, char_lstm, char_transformer
-from quantutils.zoo.classifiers import ACTIVATIONS, MLP_KINDS, digits_cnn, digits_mlp, mlp_768
-from quantutils.zoo.images import Digits, correct, digits, harder_digits
+from quantutils.zoo.classifiers import ACTIVATIONS, MLP_KINDS, digits_cnn, digits_mlp, mlp_768, mnist_cnn
+from quantutils.zoo.images import Digits, correct, digits, harder_digits, mnist_5000
 from quantutils.zoo.shipped import shipped_names, training_record
 from quantutils.zoo.simulated import fake_quantized_run, five_runs, runs_by_bits
 from quantutils.zoo.text import ALPHABET, bits_per_character, decode, encode, frozen_text
-from quantutils.zoo.trained import qat_file, qat_record, trained_on_digits
+from quantutils.zoo.trained import qat_file, qat_record
+from quantutils.zoo.training import trained_on, trained_on_digits
 
 __all__ = [
     "ACTIVATIONS",
@@ -32,10 +33,13 @@ __all__ = [
     "frozen_text",
     "harder_digits",
     "mlp_768",
+    "mnist_5000",
+    "mnist_cnn",
     "qat_file",
     "qat_record",
     "runs_by_bits",
     "shipped_names",
+    "trained_on",
     "trained_on_digits",
     "training_record",
 ]

