@@ -6,7 +6,7 @@ IN_VENV := .venv/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: lab test notebooks setup
+.PHONY: lab test slides site pdf notebooks setup
 
 lab: setup
 	$(IN_VENV) -m jupyterlab --config=jupyter_lab_config.py notebooks/00_start_here.ipynb
@@ -15,6 +15,9 @@ test: setup
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile
+
+slides site pdf: setup
+	$(IN_VENV) -m publish $@
 
 notebooks: setup
 	$(IN_VENV) tools/refresh_notebooks.py

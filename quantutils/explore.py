@@ -7,93 +7,16 @@ compressed PNG to an Image widget: a quarter of the time that a full redraw take
 import html
 import inspect
 import io
-from dataclasses import dataclass
-from typing import Any
 
 import ipywidgets
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from quantutils.controls import Choice, Slider, Steps
 from quantutils.plots.style import STYLE
 
-
-@dataclass(frozen=True)
-class Slider:
-    """A slider over evenly spaced numbers, low … high by step. Whole numbers give a whole-number slider.
-
-    Raises TypeError for limits that are not numbers, ValueError for a reversed range, a step that is not
-    positive or a value outside.
-    """
-
-    label: str
-    low: float
-    high: float
-    value: float
-    step: float = 1
-    unit: str = ""
-
-    def __post_init__(self):
-        for name in ("low", "high", "value", "step"):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, (int, float)):
-                raise TypeError(f"{name} of slider {self.label!r} is {number!r}; accepted: a number")
-        if not self.low < self.high:
-            raise ValueError(f"slider {self.label!r} runs from {self.low} to {self.high}; accepted: low below high")
-        if not self.step > 0:
-            raise ValueError(f"step of slider {self.label!r} is {self.step}; accepted: above 0")
-        if not self.low <= self.value <= self.high:
-            raise ValueError(f"value of slider {self.label!r} is {self.value}; accepted: {self.low} to {self.high}")
-
-    def widget(self):
-        """The ipywidgets slider."""
-        whole = all(isinstance(number, int) for number in (self.low, self.high, self.value, self.step))
-        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        shown = {} if whole else {"readout_format": f".{_decimals(self.step)}f"}
-        return kind(value=self.value, min=self.low, max=self.high, step=self.step, **shown)
-
-
-@dataclass(frozen=True)
-class Steps:
-    """A slider over given values (powers of two, say), each shown as itself or, with `names`, by name.
-
-    Raises ValueError for fewer than two values, a value that is not among them or names of another number.
-    """
-
-    label: str
-    values: tuple
-    value: Any
-    unit: str = ""
-    names: tuple = ()
-
-    def __post_init__(self):
-        if len(self.values) < 2 or self.value not in self.values:
-            raise ValueError(f"value of {self.label!r} is {self.value!r}; accepted: one of at least two: {self.values}")
-        if self.names and len(self.names) != len(self.values):
-            raise ValueError(f"names of {self.label!r} are {len(self.names)}; accepted: {len(self.values)}, as values")
-
-    def _options(self):
-        return list(zip(self.names or map(_shown, self.values), self.values, strict=True))
-
-    def widget(self):
-        """The ipywidgets slider."""
-        return ipywidgets.SelectionSlider(options=self._options(), value=self.value)
-
-
-class Choice(Steps):
-    """A row of buttons, one of which is pressed; arguments and errors as Steps."""
-
-    def widget(self):
-        """The ipywidgets buttons."""
-        return ipywidgets.ToggleButtons(options=self._options(), value=self.value, style={"button_width": "auto"})
-
-
-def _shown(value):
-    return f"{value:,}" if type(value) in (int, float) else str(value)
-
-
-def _decimals(step):
-    return len(f"{step:.6f}".rstrip("0").split(".")[1])
+__all__ = ["Choice", "Explorer", "Slider", "Steps", "explore"]
 
 
 class _Frames:
@@ -118,31 +41,48 @@ class _Frames:
 
     def frame(self, settings):
         """The picture at these settings as PNG bytes, and its read-out."""
+        readout = self._draw(settings, lambda: self.canvas.restore_region(self.background))
+        with io.BytesIO() as file:
+            self._pixels().convert("RGB").save(file, "PNG", compress_level=1)
+            return file.getvalue(), readout
+
+    def still(self):
+        """What never moves, as an RGB picture."""
+        self.canvas.restore_region(self.background)
+        return self._pixels().convert("RGB")
+
+    def layer(self, settings):
+        """What moves, at these settings, as an RGBA picture with nothing behind it, and the read-out."""
+        readout = self._draw(settings, self.canvas.get_renderer().clear)
+        return self._pixels().copy(), readout
+
+    def _draw(self, settings, prepare):
         with matplotlib.rc_context(STYLE):
             readout = self.drawing.update(**settings)
             if not isinstance(readout, str):
                 raise TypeError(f"update returned {readout!r}; accepted: the read-out, as text")
-            self.canvas.restore_region(self.background)
+            prepare()
             # On this canvas, not the figure's: two explorers may share one drawing.
             renderer = self.canvas.get_renderer()
             for artist in self.drawing.moving:
                 artist.draw(renderer)
-        pixels = Image.frombuffer(
-            "RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba(), "raw", "RGBA", 0, 1
-        )
-        with io.BytesIO() as file:
-            pixels.convert("RGB").save(file, "PNG", compress_level=1)
-            return file.getvalue(), readout
+        return readout
+
+    def _pixels(self):
+        size = self.canvas.get_width_height()
+        return Image.frombuffer("RGBA", size, self.canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
 
 
 class Explorer(ipywidgets.VBox):
     """The widget that `explore` returns: controls, a picture, a read-out, and a place for an error.
 
-    controls: the control widgets by setting name. settings: their present values. readout: the text in words.
+    given: the Slider, Steps or Choice of each setting. controls: their widgets. settings: their present values.
+    readout: the text in words. still() and layer(settings) are the two parts of a picture, for pages without a kernel.
     In an output without a kernel (GitHub, an export) the picture of the first settings stands in.
     """
 
     def __init__(self, drawing, controls):
+        self.given = dict(controls)
         self._frames = _Frames(drawing, {name: control.value for name, control in controls.items()})
         self._start = {name: control.value for name, control in controls.items()}
         self.controls = {}
@@ -177,6 +117,14 @@ class Explorer(ipywidgets.VBox):
     def settings(self):
         """The present value of every control, by setting name."""
         return {name: widget.value for name, widget in self.controls.items()}
+
+    def still(self):
+        """The part of the picture that never moves, as a PIL RGB image."""
+        return self._frames.still()
+
+    def layer(self, settings):
+        """The part that moves, at these settings, as a PIL RGBA image to lay over still(), and its read-out."""
+        return self._frames.layer(settings)
 
     def reset(self):
         """Put every control back to its first value and draw once."""

@@ -28,6 +28,7 @@ ORDER = [
     "recorded",
     "machine",
     "plots",
+    "controls",
     "explore",
     "exercises",
 ]

@@ -1,0 +1,28 @@
+"""The command: python -m publish slides|site|pdf [--to FOLDER]."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from publish.build import site, slides
+from publish.lessons import ROOT, BuildError
+
+BUILDS = {"slides": slides, "site": site}
+
+
+def main(arguments=None):
+    """Build what was asked for and say where it lies; a build that cannot be ends with one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m publish", description=__doc__)
+    parser.add_argument("what", choices=[*BUILDS, "pdf"])
+    parser.add_argument("--to", type=Path, help="the folder to write (default: _build/WHAT)")
+    asked = parser.parse_args(arguments)
+    folder = asked.to or ROOT / "_build" / asked.what
+    try:
+        BUILDS[asked.what](folder)
+    except BuildError as error:
+        sys.exit(f"\n{error}")
+    print(f"Written: open {folder / 'index.html'} in a browser.")
+
+
+if __name__ == "__main__":
+    main()

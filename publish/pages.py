@@ -1,0 +1,122 @@
+"""A lesson as HTML: the web page with every cell, and the deck with the cells that its slide metadata names."""
+
+import copy
+import html
+import re
+from pathlib import Path
+from string import Template
+
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+from publish.lessons import BuildError
+from publish.player import player
+
+HERE = Path(__file__).parent
+# What a cell's slide_type opens. A cell with "-" or none goes on the slide before it.
+SLIDE_TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
+# From a lesson's folder of the repository to the site's: pages for notebooks, one page for the glossary.
+LINKS = (
+    (r"(href=\"[^\":]*?)\.ipynb(#[^\"]*)?\"", r'\1.html\2"'),
+    (r"(href=\"[^\":]*?)\.md(#[^\"]*)?\"", r'\1.html\2"'),
+)
+
+
+def page_body(notebook, players=None):
+    """Every cell of the notebook as HTML, its explorers replaced by their stand-ins ({cell id: HTML})."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        cell.metadata.before = cell.metadata.after = ""
+        _put_player(cell, players or {})
+    return _html(notebook)
+
+
+def deck_body(notebook, players=None):
+    """The slides of the notebook as HTML sections: what is skipped left out, figures without their code, notes aside.
+
+    Raises BuildError for a slide type that does not exist, or a first cell that does not open a slide.
+    """
+    notebook = copy.deepcopy(notebook)
+    notebook.cells = [cell for cell in notebook.cells if slide_type(cell) != "skip"]
+    level = 0  # 0: outside, 1: in a column of slides, 2: in a slide
+    for place, cell in enumerate(notebook.cells):
+        kind = slide_type(cell)
+        if kind not in SLIDE_TYPES or (place == 0 and kind != "slide"):
+            raise BuildError(f"cell {cell.id} has the slide type {kind!r}; accepted: {SLIDE_TYPES}, a slide first.")
+        before = ""
+        if kind in ("slide", "subslide"):
+            before = "</section>" if level == 2 else ""
+            before += ("</section><section>" if level else "<section>") if kind == "slide" else ""
+            before += "<section>"
+            level = 2
+        cell.metadata.after = ""
+        if kind == "fragment":
+            before, cell.metadata.after = before + '<div class="fragment">', "</div>"
+        if kind == "notes":
+            before, cell.metadata.after = before + '<aside class="notes">', "</aside>"
+            cell.source = re.sub(r"</?details>|<summary>.*?</summary>", "", cell.source)
+        cell.metadata.before = before
+        _put_player(cell, players or {})
+        if cell.cell_type == "code" and any(_shows_picture(output) for output in cell.outputs):
+            cell.metadata.transient = {"remove_source": True}  # the picture needs the room, and the page has the code
+    return _html(notebook) + "</section></section>"
+
+
+def slide_type(cell):
+    """The role of a cell in the deck."""
+    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
+
+
+def players_of(notebook, explorers):
+    """{cell id: HTML} of the explorers' stand-ins. Raises BuildError, naming the cell, for a grid that cannot be."""
+    made = {}
+    for cell in notebook.cells:
+        if cell.id in explorers:
+            try:
+                made[cell.id] = player(explorers[cell.id], f"explorer-{cell.id}", cell.metadata.get("explorer_grid"))
+            except BuildError as error:
+                raise BuildError(f"cell {cell.id}: {error}") from error
+    return made
+
+
+def filled(shell, **parts):
+    """A file of publish/static with its $names filled in."""
+    return Template((HERE / "static" / shell).read_text(encoding="utf-8")).substitute(parts)
+
+
+def markdown_body(text):
+    """A Markdown file, the glossary say, as HTML."""
+    from nbformat.v4 import new_markdown_cell, new_notebook
+
+    return page_body(new_notebook(cells=[new_markdown_cell(text)]))
+
+
+def escaped(text):
+    """Plain text for HTML: no markup, and the backticks of Markdown taken out."""
+    return html.escape(text.replace("`", ""))
+
+
+def _put_player(cell, players):
+    if cell.id in players:
+        cell.outputs = [{"output_type": "display_data", "data": {"text/html": players[cell.id]}, "metadata": {}}]
+
+
+def _shows_picture(output):
+    data = output.get("data", {})
+    return "image/png" in data or 'class="explorer"' in data.get("text/html", "")
+
+
+def _html(notebook):
+    config = Config()
+    config.HTMLExporter.exclude_input_prompt = config.HTMLExporter.exclude_output_prompt = True
+    config.HTMLExporter.exclude_anchor_links = True
+    exporter = HTMLExporter(config=config, template_name="course", extra_template_basedirs=[str(HERE / "templates")])
+    body, _ = exporter.from_notebook_node(notebook)
+    for pattern, replacement in LINKS:
+        body = re.sub(pattern, replacement, body)
+    # A box that scrolls must be reachable with the keyboard.
+    return (
+        body.replace("<pre", '<pre tabindex="0"')
+        .replace("<table", '<div class="table" tabindex="0"><table')
+        .replace("</table>", "</table></div>")
+    )

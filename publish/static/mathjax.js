@@ -1,0 +1,5 @@
+MathJax = {
+  tex: { inlineMath: [["$", "$"], ["\\(", "\\)"]], processEscapes: true },
+  svg: { fontCache: "global" },
+  options: { enableMenu: false },
+};

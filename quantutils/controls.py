@@ -1,0 +1,100 @@
+"""Controls of an explorer: a slider over numbers, a slider over given values, a row of buttons."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A slider over evenly spaced numbers, low … high by step. Whole numbers give a whole-number slider.
+
+    Raises TypeError for limits that are not numbers, ValueError for a reversed range, a step that is not
+    positive or a value outside.
+    """
+
+    label: str
+    low: float
+    high: float
+    value: float
+    step: float = 1
+    unit: str = ""
+
+    def __post_init__(self):
+        for name in ("low", "high", "value", "step"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
+                raise TypeError(f"{name} of slider {self.label!r} is {number!r}; accepted: a number")
+        if not self.low < self.high:
+            raise ValueError(f"slider {self.label!r} runs from {self.low} to {self.high}; accepted: low below high")
+        if not self.step > 0:
+            raise ValueError(f"step of slider {self.label!r} is {self.step}; accepted: above 0")
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"value of slider {self.label!r} is {self.value}; accepted: {self.low} to {self.high}")
+
+    @property
+    def _whole(self):
+        return all(isinstance(number, int) for number in (self.low, self.high, self.value, self.step))
+
+    def widget(self):
+        """The ipywidgets slider."""
+        kind = ipywidgets.IntSlider if self._whole else ipywidgets.FloatSlider
+        shown = {} if self._whole else {"readout_format": f".{_decimals(self.step)}f"}
+        return kind(value=self.value, min=self.low, max=self.high, step=self.step, **shown)
+
+    def positions(self):
+        """Every position the slider can take, low to high: [(its text, its value), …].
+
+        >>> Slider("clip", 0.5, 1.5, 1.0, step=0.5).positions()
+        [('0.5', 0.5), ('1.0', 1.0), ('1.5', 1.5)]
+        """
+        decimals = 0 if self._whole else _decimals(self.step)
+        steps = int((self.high - self.low) / self.step + 1e-9)
+        # Rounded, because 0.1 · 3 is not the 0.3 that the widget hands on.
+        values = [round(self.low + step * self.step, 10) for step in range(steps + 1)]
+        return [(f"{value:.{decimals}f}".replace("-", "−"), value) for value in values]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A slider over given values (powers of two, say), each shown as itself or, with `names`, by name.
+
+    Raises ValueError for fewer than two values, a value that is not among them or names of another number.
+    """
+
+    label: str
+    values: tuple
+    value: Any
+    unit: str = ""
+    names: tuple = ()
+
+    def __post_init__(self):
+        if len(self.values) < 2 or self.value not in self.values:
+            raise ValueError(f"value of {self.label!r} is {self.value!r}; accepted: one of at least two: {self.values}")
+        if self.names and len(self.names) != len(self.values):
+            raise ValueError(f"names of {self.label!r} are {len(self.names)}; accepted: {len(self.values)}, as values")
+
+    def positions(self):
+        """Every position, in the order given: [(its text, its value), …]."""
+        return list(zip(self.names or map(_shown, self.values), self.values, strict=True))
+
+    def widget(self):
+        """The ipywidgets slider."""
+        return ipywidgets.SelectionSlider(options=self.positions(), value=self.value)
+
+
+class Choice(Steps):
+    """A row of buttons, one of which is pressed; arguments and errors as Steps."""
+
+    def widget(self):
+        """The ipywidgets buttons."""
+        return ipywidgets.ToggleButtons(options=self.positions(), value=self.value, style={"button_width": "auto"})
+
+
+def _shown(value):
+    return f"{value:,}" if type(value) in (int, float) else str(value)
+
+
+def _decimals(step):
+    return len(f"{step:.6f}".rstrip("0").split(".")[1])
