@@ -14,7 +14,8 @@ def grid(explorer, wanted=None):
     """{setting: [(text, value), …]}, the positions that a page holds for each control of an Explorer.
 
     wanted: {setting: values, or how many of them}, for controls where the even choice does not serve; from the
-    metadata of the lesson's cell, whose author answers for the number of frames. Raises BuildError for a setting or a value that the explorer does not have.
+    metadata of the lesson's cell, whose author answers for the number of frames. Raises BuildError for a setting or
+    a value that the explorer does not have.
     """
     wanted = wanted or {}
     unknown = sorted(set(wanted) - set(explorer.given))

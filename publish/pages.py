@@ -15,6 +15,7 @@ from publish.player import player
 HERE = Path(__file__).parent
 # What a cell's slide_type opens. A cell with "-" or none goes on the slide before it.
 SLIDE_TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
+HEADING = re.compile(r"^#{1,3} (.+)$", re.MULTILINE)
 # From a lesson's folder of the repository to the site's: pages for notebooks, one page for the glossary.
 LINKS = (
     (r"(href=\"[^\":]*?)\.ipynb(#[^\"]*)?\"", r'\1.html\2"'),
@@ -34,21 +35,24 @@ def page_body(notebook, players=None):
 def deck_body(notebook, players=None):
     """The slides of the notebook as HTML sections: what is skipped left out, figures without their code, notes aside.
 
-    Raises BuildError for a slide type that does not exist, or a first cell that does not open a slide.
+    A slide that goes on without a heading repeats the last one, small. Raises BuildError for a slide type that does
+    not exist, or a first cell that does not open a slide.
     """
     notebook = copy.deepcopy(notebook)
     notebook.cells = [cell for cell in notebook.cells if slide_type(cell) != "skip"]
-    level = 0  # 0: outside, 1: in a column of slides, 2: in a slide
+    opened, heading = False, ""
     for place, cell in enumerate(notebook.cells):
         kind = slide_type(cell)
         if kind not in SLIDE_TYPES or (place == 0 and kind != "slide"):
             raise BuildError(f"cell {cell.id} has the slide type {kind!r}; accepted: {SLIDE_TYPES}, a slide first.")
         before = ""
         if kind in ("slide", "subslide"):
-            before = "</section>" if level == 2 else ""
-            before += ("</section><section>" if level else "<section>") if kind == "slide" else ""
-            before += "<section>"
-            level = 2
+            column = kind == "slide"
+            before = "</section>" * opened + "</section>" * (opened and column) + "<section>" * column + "<section>"
+            opened = True
+            if not _headings(cell):
+                before += f'<p class="goes-on">{escaped(heading)}</p>'
+        heading = next(iter(_headings(cell)), heading)
         cell.metadata.after = ""
         if kind == "fragment":
             before, cell.metadata.after = before + '<div class="fragment">', "</div>"
@@ -94,6 +98,10 @@ def markdown_body(text):
 def escaped(text):
     """Plain text for HTML: no markup, and the backticks of Markdown taken out."""
     return html.escape(text.replace("`", ""))
+
+
+def _headings(cell):
+    return HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
 
 
 def _put_player(cell, players):
