@@ -1,0 +1,143 @@
+"""How fast an explorer follows the hand: slider to new pixels in Chromium with JupyterLab, against `interact`.
+
+Both ways draw the same figure from the same values, in one notebook and one run, in turns. A latency is the time from
+the key press in the page to the first animation frame that shows a picture that has been decoded.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from tools.browser import chromium, jupyterlab
+
+SETUP = """
+import numpy as np
+from quantutils.explore import Choice, Slider, explore
+from quantutils.plots import MappingDrawing
+values = np.random.default_rng(2).normal(size=10_000).astype(np.float32)
+"""
+EXPLORER = """
+explore(
+    MappingDrawing(values, reach=4.0),
+    bits=Slider("bits", 2, 8, 4),
+    low=Slider("low end", -4.0, 0.0, -1.0, step=0.1),
+    high=Slider("high end", 0.1, 4.0, 3.0, step=0.1),
+    mode=Choice("mapping", ("symmetric", "asymmetric"), "asymmetric"),
+)
+"""
+INTERACT = """
+import ipywidgets
+from IPython.display import display
+
+def picture(bits=4, low=-1.0, high=3.0):
+    display(MappingDrawing(values, reach=4.0).draw(bits=bits, low=low, high=high, mode="asymmetric"))
+
+_ = ipywidgets.interact(picture, bits=(2, 8), low=(-4.0, 0.0, 0.1), high=(0.1, 4.0, 0.1))
+"""
+PRESSES, WARM_UP, DRAG_SECONDS = 40, 5, 2.0
+# In the page: when the key went down, and when a new, decoded picture was first shown, whichever way it is replaced.
+WATCH = """(output) => {
+  window.shown = [];
+  const painted = async (image) => {
+    const source = image.src;
+    await image.decode().catch(() => {});
+    requestAnimationFrame(() => requestAnimationFrame(() => window.shown.push([performance.now(), source])));
+  };
+  window.watcher?.disconnect();
+  window.watcher = new MutationObserver((changes) => {
+    const images = new Set();
+    for (const change of changes) {
+      if (change.type === "attributes") images.add(change.target);
+      for (const node of change.addedNodes)
+        if (node.querySelectorAll) for (const image of [node, ...node.querySelectorAll("img")])
+          if (image.tagName === "IMG") images.add(image);
+    }
+    images.forEach(painted);
+  });
+  window.watcher.observe(output, { subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
+  window.addEventListener("keydown", () => (window.pressed = performance.now()), true);
+}"""
+
+
+def measure(presses=PRESSES):
+    """{"explorer": …, "interact": …, "times_faster": …}: medians, 95th percentiles in ms, frames in a two-second drag."""
+    with tempfile.TemporaryDirectory() as folder:
+        cells = [new_code_cell(SETUP), new_code_cell(EXPLORER), new_markdown_cell("---"), new_code_cell(INTERACT)]
+        nbformat.write(new_notebook(cells=cells), Path(folder) / "latency.ipynb")
+        with jupyterlab(folder) as address, chromium() as browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            run_all(page, address.replace("/lab?", "/lab/tree/latency.ipynb?"))
+            outputs = page.locator(".jp-OutputArea:has(.noUi-handle)")
+            outputs.nth(1).locator("img").first.wait_for(timeout=60_000)
+            ways = {"explorer": outputs.nth(0), "interact": outputs.nth(1)}
+            times = {name: [] for name in ways}
+            for _ in range(2):  # in turns, so that a busy minute of the machine meets both
+                for name, output in ways.items():
+                    times[name] += _latencies(page, output, presses // 2)
+            frames = {name: _frames_in_a_drag(page, output) for name, output in ways.items()}
+    rows = {
+        name: {
+            "median_ms": round(statistics.median(taken), 1),
+            "p95_ms": round(statistics.quantiles(taken, n=20)[-1], 1),
+            "frames_in_drag": frames[name],
+        }
+        for name, taken in times.items()
+    }
+    return rows | {"times_faster": round(rows["interact"]["median_ms"] / rows["explorer"]["median_ms"], 1)}
+
+
+def run_all(page, address):
+    """Open a notebook at this address of JupyterLab, run all its cells and wait until the kernel is idle."""
+    page.goto(address)
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
+    page.locator(".lm-MenuBar-itemLabel:has-text('Run')").click()
+    page.locator(".lm-Menu-itemLabel:text-is('Run All Cells')").click()
+    page.wait_for_function(
+        """() => { const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent);
+                   return prompts.length && prompts.every(text => /\\[\\d+\\]/.test(text)); }""",
+        timeout=120_000,
+    )
+
+
+def _latencies(page, output, presses):
+    handle = output.locator(".noUi-handle").nth(2)
+    handle.scroll_into_view_if_needed()
+    output.evaluate(WATCH)
+    taken = []
+    for press in range(WARM_UP + presses):
+        handle.focus()
+        page.evaluate("window.shown = []; window.pressed = 0")
+        page.keyboard.press("ArrowLeft" if press % 20 < 10 else "ArrowRight")
+        page.wait_for_function("window.shown.length > 0", timeout=20_000)
+        if press >= WARM_UP:
+            taken.append(page.evaluate("window.shown[0][0] - window.pressed"))
+        time.sleep(0.15)  # a later frame of this press must not count for the next
+    return taken
+
+
+def _frames_in_a_drag(page, output):
+    handle = output.locator(".noUi-handle").nth(2)
+    handle.scroll_into_view_if_needed()
+    output.evaluate(WATCH)
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.evaluate("window.shown = []")
+    start = time.perf_counter()
+    while (gone := time.perf_counter() - start) < DRAG_SECONDS:
+        page.mouse.move(x - 150 * gone / DRAG_SECONDS, y)
+        time.sleep(0.016)
+    frames = page.evaluate("new Set(window.shown.map(([_, source]) => source)).size")
+    page.mouse.up()
+    page.wait_for_timeout(1500)
+    return frames
+
+
+if __name__ == "__main__":
+    print(measure())
