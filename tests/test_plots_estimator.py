@@ -14,6 +14,7 @@ from quantutils.plots import (
     png_bytes,
     recovered,
     scale_slope,
+    slopes_at,
     staircase_slopes,
     straight_through,
 )
@@ -25,6 +26,8 @@ COUNTS = {"a": [(8, 496), (2, 64)], "b": [(2, 492), (8, 495)]}
 def test_figures_are_figures_without_faults_and_stay_out_of_pyplot():
     for figure in (
         staircase_slopes({"3 bits": THREE_BITS, "x": QParams(0.25, 3, 0, 15)}, -2, 2),
+        slopes_at(0.4, {"3 bits": THREE_BITS, "x": QParams(0.25, 3, 0, 15)}, -2, 2),
+        slopes_at(0.4, {"3 bits": THREE_BITS}, -1, 1),
         recovered(COUNTS, 500),
         EstimatorDrawing().draw(bits=3, reach=1.5, x=0.4),
     ):
@@ -58,6 +61,20 @@ def test_staircase_lines():
     assert set(np.round(top.lines[1].get_ydata(), 6)) == {-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5}
     assert set(bottom.lines[0].get_ydata()) == {0.0, 1.0}
     assert not bottom.lines[1].get_ydata().any()
+
+
+def test_columns_of_slopes_at_hold_what_the_explorer_shows():
+    above, middle, below = slopes_at(1.6, {"3 bits": THREE_BITS}, -3, 3).axes
+    x = above.lines[0].get_xdata()
+    for axis, heights in zip(
+        (above, middle, below),
+        (THREE_BITS.fake_quantize(x), straight_through(x, THREE_BITS), scale_slope(x, THREE_BITS)),
+        strict=True,
+    ):
+        assert np.array_equal(axis.lines[0].get_ydata(), heights)
+    assert [axis.lines[1].get_ydata()[0] for axis in (above, middle, below)] == [1.5, 1.0, 3.0]
+    shaded = [(span.get_x(), span.get_x() + span.get_width()) for span in above.patches]
+    assert shaded == [(-3.0, -1.75), (1.75, 3.0)]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +120,9 @@ def test_figures_of_the_lesson_have_no_faults():
         (lambda: staircase_slopes({}, -1, 1), "qparams_by_name has 0 entries"),
         (lambda: staircase_slopes({"a": 3}, -1, 1), "qparams_by_name"),
         (lambda: staircase_slopes({"a": THREE_BITS}, 1, -1), "high is -1"),
+        (lambda: slopes_at(0.4, {"a": THREE_BITS}, 1, -1), "high is -1"),
+        (lambda: slopes_at("b", {"a": THREE_BITS}, -1, 1), "x is 'b'"),
+        (lambda: slopes_at(0.4, {"a": 3}, -1, 1), "qparams_by_name"),
         (lambda: recovered({"a": [(8,)]}, 500), "bits, right answers"),
         (lambda: recovered(COUNTS, 0), "total is 0"),
         (lambda: recovered({way: [(8, 1)] for way in "abcde"}, 500), "5 entries"),

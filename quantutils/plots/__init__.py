@@ -7,7 +7,14 @@ from quantutils.plots.calibration import (
     sqnr_against_images,
 )
 from quantutils.plots.drawing import Drawing
-from quantutils.plots.estimator import EstimatorDrawing, recovered, scale_slope, staircase_slopes, straight_through
+from quantutils.plots.estimator import (
+    EstimatorDrawing,
+    recovered,
+    scale_slope,
+    slopes_at,
+    staircase_slopes,
+    straight_through,
+)
 from quantutils.plots.first_steps import TenNumbersDrawing, course_map, restored_numbers
 from quantutils.plots.layer_steps import LayerStepsDrawing
 from quantutils.plots.mapping import MappingDrawing, number_lines, round_trip_errors, staircases
@@ -61,6 +68,7 @@ __all__ = [
     "scale_slope",
     "show",
     "size_bars",
+    "slopes_at",
     "sqnr_against_images",
     "staircase_slopes",
     "staircases",

@@ -58,6 +58,39 @@ def scale_slope(x, qparams):
 
 
 @in_style
+def slopes_at(x, qparams_by_name, low, high):
+    """What EstimatorDrawing shows, a column for each mapping: x̂, the estimator's slope, and the slope for the scale.
+
+    x: the place of the point (real units). qparams_by_name: {title: QParams}, per-tensor, at most four. low, high: the
+    part of the real axis shown. Shaded is where numbers are clipped. Returns the Figure.
+    """
+    by_label(qparams_by_name, "qparams_by_name", "QParams", most=4)
+    line = np.linspace(number(low, "low"), number(high, "high", above=low), 1201)
+    place = np.array([number(x, "x")])
+    figure, axes = new_figure(len(qparams_by_name), 3, height=5.6, sharex=True, sharey="row")
+    axes = np.reshape(axes, (3, -1))
+    for column, (title, qparams) in zip(axes.T, qparams_by_name.items(), strict=True):
+        per_tensor(qparams, f"qparams_by_name[{title!r}]")
+        ends = [qparams.scale * (code - qparams.zero_point) for code in (qparams.qmin - 0.5, qparams.qmax + 0.5)]
+        rows = zip(column, _curves(line, qparams), _curves(place, qparams), (BLUE, RED, PINK), strict=True)
+        for axis, heights, here, color in rows:
+            axis.axvspan(low, max(low, ends[0]), color=ORANGE, alpha=0.25, hatch="//", linewidth=0)
+            axis.axvspan(min(high, ends[1]), high, color=ORANGE, alpha=0.25, hatch="//", linewidth=0, label="clipped")
+            axis.plot(line, heights, color=color)
+            axis.plot(place, here, "o", color=BLACK, markersize=8, markerfacecolor="white", label=f"x = {x:g}")
+        column[0].set_title(title)
+        column[1].set(ylim=(-0.15, 1.3), yticks=(0, 1))
+        column[2].set(xlabel="x (real units)", xlim=(low, high))
+    for axis, label in zip(
+        axes[:, 0], ("x̂\n(real units)", "estimator's\nslope dx̂/dx", "slope dx̂/ds\n(steps)"), strict=True
+    ):
+        axis.set_ylabel(label)
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+@in_style
 def recovered(counts, total):
     """Right answers against bits, a line for each way to quantize, and the same enlarged near the top.
 
@@ -124,11 +157,10 @@ class EstimatorDrawing(Drawing):
         for span, start in zip(spans, (-self.REACH, min(end, self.REACH)) * 3, strict=True):
             span.set_x(start)
             span.set_width(max(self.REACH - end, 0.0))
-        curves = qparams.fake_quantize(self.x), straight_through(self.x, qparams), scale_slope(self.x, qparams)
-        for line, values in zip((stairs, estimated, scaled), curves, strict=True):
+        for line, values in zip((stairs, estimated, scaled), _curves(self.x, qparams), strict=True):
             line.set_ydata(values)
         place = np.array([x], np.float64)
-        here = qparams.fake_quantize(place), straight_through(place, qparams), scale_slope(place, qparams)
+        here = _curves(place, qparams)
         for point, value in zip(points, here, strict=True):
             point.set_data(place, value)
         back, slope, for_scale = (round(float(value[0]), 6) + 0.0 for value in here)  # no −0.0
@@ -137,3 +169,8 @@ class EstimatorDrawing(Drawing):
             f"{bits} bits, a step of {qparams.scale:.3f}: x = {x:.2f} comes back as {back:.3f} ({where}). The"
             f" estimator has slope {slope:.0f}, and the slope for the scale is {for_scale:.2f}."
         )
+
+
+def _curves(x, qparams):
+    """x̂, the estimator's slope and the slope for the scale, at every x."""
+    return qparams.fake_quantize(x), straight_through(x, qparams), scale_slope(x, qparams)
