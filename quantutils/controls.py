@@ -6,6 +6,25 @@ from typing import Any
 import ipywidgets
 
 
+class _WithoutEcho:
+    """A control whose moves the kernel does not send back to the browser they came from: a tenth of a frame's time."""
+
+    def trait_metadata(self, traitname, key, default=None):
+        return False if key == "echo_update" else super().trait_metadata(traitname, key, default)
+
+
+class _IntSlider(_WithoutEcho, ipywidgets.IntSlider):
+    pass
+
+
+class _FloatSlider(_WithoutEcho, ipywidgets.FloatSlider):
+    pass
+
+
+class _SelectionSlider(_WithoutEcho, ipywidgets.SelectionSlider):
+    pass
+
+
 @dataclass(frozen=True)
 class Slider:
     """A slider over evenly spaced numbers, low … high by step. Whole numbers give a whole-number slider.
@@ -39,7 +58,7 @@ class Slider:
 
     def widget(self):
         """The ipywidgets slider."""
-        kind = ipywidgets.IntSlider if self._whole else ipywidgets.FloatSlider
+        kind = _IntSlider if self._whole else _FloatSlider
         shown = {} if self._whole else {"readout_format": f".{_decimals(self.step)}f"}
         return kind(value=self.value, min=self.low, max=self.high, step=self.step, **shown)
 
@@ -81,7 +100,7 @@ class Steps:
 
     def widget(self):
         """The ipywidgets slider."""
-        return ipywidgets.SelectionSlider(options=self.positions(), value=self.value)
+        return _SelectionSlider(options=self.positions(), value=self.value)
 
 
 class Choice(Steps):
