@@ -40,6 +40,9 @@ def test_one_seed_and_one_epoch_give_every_row():
     for row in rows.values():
         assert row["each_seed"] == [row["mean"]] == [row["lowest"]]
         assert row["spread"] is None
+        assert row["from_float"] == pytest.approx(
+            row["mean"] - rows[row["data"], "float", "float", None]["mean"], abs=0.011
+        )
         assert 0 <= row["mean"] <= 100
         assert row["seconds"] >= 0
     assert {row["to_match"] for row in rows.values()} == {None, 99.3, 99.2, 97.8, 95.9}
