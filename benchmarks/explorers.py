@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools.browser import chromium, jupyterlab
+from tools.browser import chromium, jupyterlab, run_all
 
 SETUP = """
 import numpy as np
@@ -64,7 +64,7 @@ WATCH = """(output) => {
 
 
 def measure(presses=PRESSES):
-    """{"explorer": …, "interact": …, "times_faster": …}: medians, 95th percentiles in ms, frames in a two-second drag."""
+    """{"explorer": …, "interact": …, "times_faster": …}: medians, 95th percentiles (ms), frames in a drag of 2 s."""
     with tempfile.TemporaryDirectory() as folder:
         cells = [new_code_cell(SETUP), new_code_cell(EXPLORER), new_markdown_cell("---"), new_code_cell(INTERACT)]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}  # or JupyterLab would ask
@@ -89,21 +89,6 @@ def measure(presses=PRESSES):
         for name, taken in times.items()
     }
     return rows | {"times_faster": round(rows["interact"]["median_ms"] / rows["explorer"]["median_ms"], 1)}
-
-
-def run_all(page, address):
-    """Open a notebook at this address of JupyterLab, run all its cells and wait until the kernel is idle."""
-    page.goto(address)
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-    # The toolbar says idle before there is a kernel, and running then asks for one; the status bar waits for it.
-    page.locator(".jp-StatusBar-TextItem:has-text('| Idle')").wait_for(timeout=60_000)
-    page.locator(".lm-MenuBar-itemLabel:has-text('Run')").click()
-    page.locator(".lm-Menu-itemLabel:text-is('Run All Cells')").click()
-    page.wait_for_function(
-        """() => { const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent);
-                   return prompts.length && prompts.every(text => /\\[\\d+\\]/.test(text)); }""",
-        timeout=120_000,
-    )
 
 
 def _latencies(page, output, presses):

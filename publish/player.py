@@ -35,7 +35,7 @@ def player(explorer, name, wanted=None) -> str:
     width, height = still.size
     return (
         f'<div class="explorer" id="{name}" role="group" aria-label="Explorer" data-prevent-swipe>'
-        f'<div class="controls">{controls}<button type="button" class="reset">Reset</button></div>'
+        f'<div class="settings">{controls}<button type="button" class="reset">Reset</button></div>'
         f'<div class="picture" style="aspect-ratio: {width} / {height}; max-width: {width}px">'
         f'<img class="still" src="{_uri(_still_bytes(still))}" width="{width}" height="{height}"'
         f' alt="{html.escape(explorer.readout)}">{_layer(explorer, width, height)}</div>'

@@ -24,23 +24,24 @@ QUIET = [
 ]
 
 
-class NoBrowser(Exception):
+class NoBrowserError(Exception):
     """There is no Chromium here; the text says how to get one."""
 
 
 def chromium_path():
-    """Where this machine's Chromium or Chrome is. Raises NoBrowser if there is none."""
+    """Where this machine's Chromium or Chrome is. Raises NoBrowserError if there is none."""
     for name in NAMES:
         if path := shutil.which(name):
             return path
-    raise NoBrowser(
-        "There is no Chromium or Chrome on this machine: on Debian and Ubuntu, sudo apt-get install chromium brings one."
+    raise NoBrowserError(
+        "There is no Chromium or Chrome on this machine: on Debian and Ubuntu, sudo apt-get install chromium"
+        " brings one."
     )
 
 
 def install_chromium():
     """Install Debian's Chromium where this user may and nothing is there yet; otherwise leave things as they are."""
-    with contextlib.suppress(NoBrowser):
+    with contextlib.suppress(NoBrowserError):
         return chromium_path()
     apt = shutil.which("apt-get")
     command = [] if os.geteuid() == 0 else ["sudo", "-n"]
@@ -90,6 +91,28 @@ def jupyterlab(folder, seconds=60):
     finally:
         server.terminate()
         server.wait(20)
+
+
+def run_all(page, address):
+    """Open a notebook at this address of JupyterLab, run all its cells and wait until the kernel is idle."""
+    page.goto(address)
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+    # The toolbar says idle before there is a kernel, and running then asks for one; the status bar waits for it.
+    page.locator(".jp-StatusBar-TextItem:has-text('| Idle')").wait_for(timeout=60_000)
+    page.locator(".lm-MenuBar-itemLabel:has-text('Run')").click()
+    page.locator(".lm-Menu-itemLabel:text-is('Run All Cells')").click()
+    page.locator(".jp-StatusBar-TextItem:has-text('| Busy')").wait_for(timeout=60_000)
+    # Between two cells the kernel is idle for a moment.
+    page.wait_for_function(
+        """() => {
+          const texts = [...document.querySelectorAll('.jp-StatusBar-TextItem')].map((item) => item.textContent);
+          const idle = texts.some((text) => text.endsWith('| Idle'));
+          window.idleSince = idle ? window.idleSince ?? performance.now() : null;
+          return idle && performance.now() - window.idleSince > 1500;
+        }""",
+        timeout=180_000,
+        polling=100,
+    )
 
 
 def _answers(address):
