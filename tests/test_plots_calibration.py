@@ -74,6 +74,12 @@ def test_every_corner_draws_and_says_the_right_numbers(drawing, grids, settings)
     assert f"which is at {grid.percents[total.argmin()]} %" in drawing.readout
 
 
+def test_the_axis_of_right_answers_spans_what_is_found(drawing, grids):
+    found = [count for grid in grids.values() for row in grid.right.values() for count in row]
+    low, high = drawing.figure.axes[2].get_ylim()
+    assert 0.8 * min(found) <= low <= min(found) < max(found) < high
+
+
 def test_same_settings_same_picture_byte_for_byte(drawing):
     first = png_bytes(drawing.draw(**START))
     for settings in CORNERS:

@@ -125,7 +125,7 @@ class CalibrationDrawing(Drawing):
         (self._point,) = middle.plot([], [], "o", color=RED, markersize=10, markeredgecolor=BLACK, label="now")
         right.set(title="right answers", xlabel="high end (% of the largest)", ylabel="images", xlim=(0, 104))
         every = [found for grid in self.grids.values() for row in grid.right.values() for found in row]
-        right.set_ylim(0, 1.08 * max(every))
+        right.set_ylim(0.9 * min(every), 1.02 * max(every) + 1)
         (self._right,) = right.plot([], [], "s-", color=GREEN, markersize=4)
         (self._now,) = right.plot([], [], "o", color=RED, markersize=10, markeredgecolor=BLACK)
         handles = [*self._lines, self._point, self._cut]

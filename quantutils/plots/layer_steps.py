@@ -61,9 +61,9 @@ class LayerStepsDrawing(Drawing):
         sums = integer_matmul(qx.astype(np.int32) - zero_points.astype(np.int32), qw.T)
         out = sums * (np.reshape(x_qparams.scale, (-1, 1)) * w_qparams.scale) + self.bias
         error = out - self.wanted
-        shown = ((qw, "d"), (qx, "d"), (sums, "d"), (out, ".2f"), (error, "+.2f"))
+        shown = ((qw, "d"), (qx, "d"), (sums, "d"), (out, "z.2f"), (error, "+z.2f"))
         for image, labels, (matrix, style) in zip(self.images, self.texts, shown, strict=True):
-            peak = np.abs(self.wanted).max() if style == "+.2f" else max(float(np.abs(matrix).max()), 1e-9)
+            peak = np.abs(self.wanted).max() if style == "+z.2f" else max(float(np.abs(matrix).max()), 1e-9)
             image.set_data(matrix / peak)
             for row, values in zip(labels, matrix, strict=True):
                 for label, value in zip(row, values, strict=True):
