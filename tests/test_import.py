@@ -19,6 +19,8 @@ ORDER = [
     "observers",
     "matmul",
     "packing",
+    "floats",
+    "block_formats",
     "decisions",
     "kernels",
     "nn",

@@ -5,7 +5,7 @@ Every rule adds products up exactly and rounds half to even; they differ in how 
 """
 
 from quantutils.kernels.activations import Activations, torch_range_qparams
-from quantutils.kernels.conv import conv2d_static
+from quantutils.kernels.conv import conv2d_static, integer_conv2d
 from quantutils.kernels.linear import linear_dynamic, linear_static, quantize_activations
 from quantutils.kernels.rules import NAMES, RULES, onednn_conv_path, onednn_path
 
@@ -14,6 +14,7 @@ __all__ = [
     "RULES",
     "Activations",
     "conv2d_static",
+    "integer_conv2d",
     "linear_dynamic",
     "linear_static",
     "onednn_conv_path",

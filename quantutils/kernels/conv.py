@@ -3,7 +3,7 @@
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from quantutils.arrays import whole_number
+from quantutils.arrays import code_array, same_library, whole_number
 from quantutils.kernels import arguments
 from quantutils.kernels.linear import scaled_to_codes
 from quantutils.kernels.rules import find_rule, onednn_conv_path
@@ -61,6 +61,41 @@ def conv2d_static(
     codes = scaled_to_codes(found.conv, _sums(windows, weight_codes, groups), x_qparams, sw, b, out_qparams, relu)
     xp = array_namespace(x)
     return xp.permute_dims(xp.reshape(codes, (batch, height, width, channels)), (0, 3, 1, 2))
+
+
+def integer_conv2d(
+    x_codes, weight_codes, x_zero_point=0, weight_zero_point=0, stride=1, padding=0, dilation=1, groups=1
+):
+    """The exact sums of a 2-d convolution, Σ(qx − zx)(qw − zw): int32 (B, O, H', W'), as ONNX ConvInteger.
+
+    x_codes: (B, I, H, W); weight_codes: (O, I/groups, kh, kw): codes of at most 16 bits, of one library. x_zero_point:
+    a number; it is what padding is done with, so that padding adds nothing. weight_zero_point: a number, or (O,) NumPy
+    integers. Other arguments as `conv2d_static`. Raises TypeError or ValueError for other arguments, ValueError too
+    where an int32 accumulator could overflow.
+
+    >>> import numpy as np
+    >>> ones = np.ones((1, 1, 2, 2), np.uint8)
+    >>> integer_conv2d(np.array([[[[5, 6], [7, 9]]]]), ones, x_zero_point=1)
+    array([[[[23]]]], dtype=int32)
+    """
+    x, xp = code_array(x_codes, "x_codes", -(2**15), 2**16 - 1)
+    weights, _ = code_array(weight_codes, "weight_codes", -(2**15), 2**16 - 1)
+    same_library(x, weights, "x_codes", "weight_codes")
+    for values, name, layout in ((x, "x_codes", "(B, I, H, W)"), (weights, "weight_codes", "(O, I/groups, kh, kw)")):
+        if values.ndim != 4:
+            raise ValueError(f"{name} has shape {tuple(values.shape)}; accepted: {layout}")
+    stride, dilation = _pair(stride, "stride", 1), _pair(dilation, "dilation", 1)
+    padding, groups = _pair(padding, "padding", 0), whole_number(groups, "groups", 1)
+    _check_sizes(tuple(x.shape), tuple(weights.shape), groups, padding, dilation)
+    zx = whole_number(x_zero_point, "x_zero_point", -(2**15), 2**16 - 1)
+    zw = np.asarray(code_array(weight_zero_point, "weight_zero_point", -(2**15), 2**16 - 1)[0]).astype(np.int64)
+    if zw.shape not in ((), (weights.shape[0],)):
+        raise ValueError(f"weight_zero_point has shape {zw.shape}; accepted: a number or ({weights.shape[0]},)")
+    zw = xp.asarray(zw.reshape(-1, 1, 1, 1), device=device(weights))
+    x, weights = xp.astype(x, xp.int64) - zx, xp.astype(weights, xp.int64) - zw
+    windows = _windows(x, weights.shape[2:], stride, padding, dilation)
+    sums = xp.reshape(_sums(windows, weights, groups), (*windows.shape[:3], weights.shape[0]))
+    return xp.permute_dims(sums, (0, 3, 1, 2))
 
 
 def _pair(value, name, low):
