@@ -20,6 +20,8 @@ from quantutils.kernels import conv2d_static, linear_dynamic, linear_static, qua
 MILLION = 1_000_000
 SIZES = [(1, 1, 1), (64, 1, 300), (300, 2, 7), (129, 17, 31), (512, 64, 96), (1, 300, 500), (30, 5000, 40)]
 SIZES += [(200, 128, 256), (257, 96, 128)]
+# Empty batches, one input, prime sizes. Without inputs (K = 0) torch returns memory it never wrote: no case.
+SIZES += [(0, 7, 5), (0, 1, 1), (13, 1, 11), (1, 1, 101), (7, 13, 1), (31, 101, 53)]
 CONVOLUTIONS = [
     ((8, 3, 14, 14), (16, 3, 3, 3), {"padding": 1}),
     ((8, 16, 9, 9), (32, 16, 1, 1), {"stride": 2}),
@@ -29,6 +31,9 @@ CONVOLUTIONS = [
     ((8, 64, 8, 8), (64, 64, 3, 3), {"padding": 1}),
     ((16, 1, 28, 28), (8, 1, 5, 5), {"stride": (1, 2)}),
     ((1, 7, 11, 13), (13, 7, 5, 3), {"padding": (2, 3), "stride": (2, 1)}),
+    ((0, 3, 7, 5), (5, 3, 3, 3), {"padding": 1}),
+    ((3, 5, 7, 11), (11, 5, 3, 2), {"stride": (2, 3)}),
+    ((2, 1, 7, 7), (1, 1, 1, 1), {}),
 ]
 
 

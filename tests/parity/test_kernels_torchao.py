@@ -16,6 +16,7 @@ from quantutils.kernels import linear_dynamic, quantize_activations
 MILLION = 1_000_000
 SIZES = [(1, 16, 16), (1, 2, 9), (300, 2, 7), (129, 17, 31), (512, 64, 96), (1, 300, 500), (30, 5000, 40)]
 SIZES += [(200, 128, 256), (211, 19, 97), (257, 96, 128)]
+SIZES += [(13, 3, 11), (7, 13, 1), (1, 5, 2), (31, 101, 53)]  # prime, or one output
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,6 +94,14 @@ def test_codes_of_activations(torchao):
     got = quantize_activations(x, rule="torchao")
     assert torch.equal(got.codes, codes)
     assert torch.equal(got.scale.to(torch.float32), scale)
+
+
+def test_torchao_itself_takes_no_empty_batch(torchao):
+    """So there is nothing to compare with; linear_dynamic returns no rows."""
+    module, codes, scale, bias = layer(torchao, 7, 5, bias=True, per_channel=True, seed=0)
+    with pytest.raises(TypeError), torch.no_grad():
+        module(torch.zeros(0, 7))
+    assert linear_dynamic(torch.zeros(0, 7), codes, scale, bias, rule="torchao").shape == (0, 5)
 
 
 def test_torchao_itself_takes_no_single_input(torchao):
