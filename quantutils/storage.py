@@ -14,8 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from quantutils.nn import QuantizedWeight
+from quantutils.nn.static import HeldQParams
 from quantutils.packing import pack_codes, unpack_codes, weight_bytes
-from quantutils.workflow.rebuilding import rebuilt
+from quantutils.workflow.rebuilding import check_recipes, rebuilt
 from quantutils.workflow.replacing import need_module
 
 __all__ = ["load", "pack_codes", "save", "unpack_codes", "weight_bytes"]
@@ -36,7 +38,7 @@ def save(model, path):
     }
     if not layers:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
-    path = Path(path)
+    path = _as_path(path)
     # A tensor that is shared by two layers is written twice: safetensors keeps no aliases.
     tensors = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
     handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".unfinished")
@@ -65,17 +67,25 @@ def load(path, model):
     truncated or no safetensors, that holds no quantized model, or whose layers or shapes are not those of `model`.
     """
     need_module(model)
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"path is {str(path)!r}, which does not exist; accepted: a file that save wrote")
+    path = _as_path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path is {str(path)!r}, where no file exists; accepted: a file that save wrote")
     layers, tensors = _read(path)
+    check_recipes(layers)
 
     new, made = rebuilt(model, layers)
     missing = sorted(set(layers) - made)
     if missing:
         raise ValueError(f"path holds layers that model lacks: {', '.join(missing)}; accepted: the model saved there")
     _fill(new, tensors)
+    _check_parameters(new)
     return new
+
+
+def _as_path(path):
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path is {path!r}; accepted: a str or a pathlib.Path")
+    return Path(path)
 
 
 def _read(path):
@@ -92,7 +102,7 @@ def _read(path):
         )
     try:
         layers = json.loads(header["layers"])
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"path is {str(path)!r}, whose header is damaged ({error})") from None
     return layers, tensors
 
@@ -112,3 +122,13 @@ def _fill(model, tensors):
     with torch.no_grad():
         for name, tensor in tensors.items():
             own[name].copy_(tensor)
+
+
+def _check_parameters(model):
+    """Raise ValueError for scales and zero points that no quantized layer can have: the tensors are damaged."""
+    for name, module in model.named_modules():
+        try:
+            if isinstance(module, (HeldQParams, QuantizedWeight)):
+                _ = module.qparams
+        except ValueError as error:
+            raise ValueError(f"path holds damaged parameters of {name!r} ({error})") from None

@@ -4,13 +4,35 @@ from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
 from quantutils.affine import QParams
-from quantutils.nn import Dequantize, Quantize
+from quantutils.kernels import NAMES
+from quantutils.nn import ActivationScheme, Dequantize, Quantize, WeightScheme
 from quantutils.workflow.folding import fold
 from quantutils.workflow.replacing import DYNAMIC_TWINS, dynamic_twin, finished, made_as, replaced, static_twin
 
 STATIC_TWINS = {nn.Linear: "StaticLinear", nn.Conv2d: "StaticConv2d", QuantStub: "Quantize"}
 DYNAMIC_KINDS = {source: twin.__name__ for source, twin in DYNAMIC_TWINS.items()}
+KINDS = {*STATIC_TWINS.values(), *DYNAMIC_KINDS.values()}
 UNFILLED = QParams(1.0, 0, 0, 255)
+
+
+def check_recipes(layers):
+    """Raise ValueError unless `layers`, as a checkpoint's header gave it, is {name: recipe} with recipes of a layer."""
+    if not isinstance(layers, dict) or not layers:
+        raise ValueError(f"path holds {layers!r:.80} for its layers, a damaged header; accepted: what save wrote")
+    for name, recipe in layers.items():
+        try:
+            WeightScheme(**recipe["weights"])
+            if recipe["activations"] is not None:
+                ActivationScheme(**recipe["activations"])
+            known = recipe["rule"] in (None, *NAMES) and recipe["kind"] in KINDS
+            if recipe["kind"] in ("StaticLinear", "StaticConv2d"):
+                known &= recipe["rule"] not in (None, "torchao") and isinstance(recipe["relu"], bool)
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(
+                f"path holds a damaged recipe of layer {name!r} ({error!r}); accepted: what save wrote"
+            ) from None
+        if not known:
+            raise ValueError(f"path holds a damaged recipe of layer {name!r}: {recipe}; accepted: what save wrote")
 
 
 def rebuilt(model, layers):
