@@ -12,10 +12,12 @@ lab: setup
 	$(IN_VENV) -m jupyterlab --config=jupyter_lab_config.py notebooks/00_start_here.ipynb
 
 test: setup
+	$(IN_VENV) tools/setup_browser.py
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile
 
+# Decks, decks as PDF, the web site: into _build/
 slides site pdf: setup
 	$(IN_VENV) -m publish $@
 

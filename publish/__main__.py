@@ -6,14 +6,15 @@ from pathlib import Path
 
 from publish.build import site, slides
 from publish.lessons import ROOT, BuildError
+from publish.pdf import pdf
 
-BUILDS = {"slides": slides, "site": site}
+BUILDS = {"slides": slides, "site": site, "pdf": pdf}
 
 
 def main(arguments=None):
     """Build what was asked for and say where it lies; a build that cannot be ends with one sentence."""
     parser = argparse.ArgumentParser(prog="python -m publish", description=__doc__)
-    parser.add_argument("what", choices=[*BUILDS, "pdf"])
+    parser.add_argument("what", choices=list(BUILDS))
     parser.add_argument("--to", type=Path, help="the folder to write (default: _build/WHAT)")
     asked = parser.parse_args(arguments)
     folder = asked.to or ROOT / "_build" / asked.what

@@ -10,6 +10,7 @@ Reveal.initialize({
   transition: "none",
   slideNumber: "c/t",
   pdfSeparateFragments: false,
+  pdfMaxPagesPerSlide: 1,
   plugins: [RevealNotes],
 });
 

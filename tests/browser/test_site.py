@@ -167,10 +167,17 @@ def test_the_speaker_view_opens_with_the_notes(opened, page):
         page.keyboard.press("s")
     speaker = popup.value
     speaker.wait_for_selector(".speaker-controls-notes", state="attached")
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
+    speaker.wait_for_function("window.opener && document.querySelector('iframe')")
+    with_notes = page.evaluate("Reveal.getSlides().findIndex((slide) => slide.querySelector('aside.notes'))")
+    for _ in range(20):
+        page.keyboard.press("Space")
+        if page.evaluate("Reveal.getSlidePastCount()") == with_notes:
+            break
+    said = page.evaluate("Reveal.getCurrentSlide().querySelector('aside.notes').textContent.trim().slice(0, 40)")
     speaker.wait_for_function(
-        "document.querySelector('.speaker-controls-notes .value')?.textContent.length > 20", timeout=10_000
+        "(said) => document.querySelector('.speaker-controls-notes').textContent.includes(said)",
+        arg=said,
+        timeout=10_000,
     )
 
 
