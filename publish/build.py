@@ -18,8 +18,9 @@ def slides(folder, notebooks=NOTEBOOKS, say=print):
 
     Raises BuildError, with the lesson's or the package's name, for a lesson that was not executed or a package missing.
     """
+    folder = _ours(folder)
     given = _made(notebooks, say)
-    folder = _emptied(folder)
+    _empty(folder)
     _put_assets(folder)
     _put_decks(folder, given, root="")
     items = [
@@ -40,10 +41,10 @@ def site(folder, notebooks=NOTEBOOKS, say=print):
 
     Raises BuildError as `slides` does.
     """
-    notebooks = Path(notebooks)
+    notebooks, folder = Path(notebooks), _ours(folder)
     given = _made(notebooks, say)
     solved = {path.stem: executed(path) for path in sorted((notebooks / "solutions").glob("*.ipynb"))}
-    folder = _emptied(folder)
+    _empty(folder)
     _put_assets(folder)
     (folder / "slides").mkdir()
     _put_decks(folder / "slides", given, root="../")
@@ -149,15 +150,17 @@ def _put_assets(folder):
         shutil.copyfile(STATIC / name, folder / "assets" / name)
 
 
-def _emptied(folder):
-    """The folder, without what an earlier build left. A folder that holds anything else is refused."""
+def _ours(folder):
+    """The folder's path. Raises BuildError if it holds other things than an earlier build: they would be lost."""
     folder = Path(folder)
-    if folder.exists():
-        if any(folder.iterdir()) and not (folder / "assets" / "course.css").exists():
-            raise BuildError(f"{folder} holds other things than an earlier build: name an empty or a new folder.")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "assets" / "course.css").exists():
+        raise BuildError(f"{folder} holds other things than an earlier build: name an empty or a new folder.")
     return folder
+
+
+def _empty(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
 
 
 @functools.cache

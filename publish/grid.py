@@ -26,14 +26,18 @@ def grid(explorer, wanted=None):
         for name, control in explorer.given.items()
     }
     free = [name for name in held if name not in wanted and not isinstance(explorer.given[name], Choice)]
-    while free and math.prod(map(len, held.values())) > FRAMES:
-        longest = max(free, key=lambda name: len(held[name]))
-        if len(held[longest]) > FEWEST:
-            held[longest] = evenly(held[longest], len(held[longest]) - 1, explorer.given[longest].value)
-        else:  # the last slider stays where it starts: the page says so
-            last = free.pop()
-            held[last] = evenly(held[last], 1, explorer.given[last].value)
-    return held
+    whole, counts = held, {name: len(positions) for name, positions in held.items()}
+    while free and math.prod(counts.values()) > FRAMES:
+        longest = max(free, key=counts.get)
+        if counts[longest] > FEWEST:
+            counts[longest] -= 1
+        else:  # the last slider stays where it starts, which the page says, and the others have its room
+            counts[free.pop()] = 1
+            counts |= {name: len(whole[name]) for name in free}
+    return {
+        name: evenly(whole[name], count, explorer.given[name].value) if count < len(whole[name]) else whole[name]
+        for name, count in counts.items()
+    }
 
 
 def every_setting(held):

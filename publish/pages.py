@@ -33,7 +33,7 @@ def page_body(notebook, players=None):
 
 
 def deck_body(notebook, players=None):
-    """The slides of the notebook as HTML sections: what is skipped left out, figures without code and text, notes aside.
+    """The slides of the notebook as HTML sections: what is skipped left out, figures without code, notes aside.
 
     A slide that goes on without a heading repeats the last one, small. Raises BuildError for a slide type that does
     not exist, or a first cell that does not open a slide.
@@ -64,7 +64,8 @@ def deck_body(notebook, players=None):
         if cell.cell_type == "code" and any(_shows_picture(output) for output in cell.outputs):
             cell.metadata.transient = {"remove_source": True}  # the picture needs the room; the page has it all
             cell.outputs = [output for output in cell.outputs if _shows_picture(output)]
-    return _html(notebook) + "</section></section>"
+    notebook.cells[-1].metadata.after += "</section></section>"
+    return _html(notebook)
 
 
 def slide_type(cell):
