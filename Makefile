@@ -6,7 +6,7 @@ IN_VENV := .venv/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: lab test slides site pdf notebooks setup
+.PHONY: lab test bench slides site pdf notebooks setup
 
 lab: setup
 	$(IN_VENV) -m jupyterlab --config=jupyter_lab_config.py notebooks/00_start_here.ipynb
@@ -20,6 +20,10 @@ test: setup
 # Decks, decks as PDF, the web site: into _build/
 slides site pdf: setup
 	$(IN_VENV) -m publish $@
+
+# All of it takes about 45 minutes; .venv/bin/python -m benchmarks NAME measures a part
+bench: setup
+	$(IN_VENV) -m benchmarks
 
 notebooks: setup
 	$(IN_VENV) tools/refresh_notebooks.py

@@ -1,0 +1,131 @@
+"""What was measured, for readers: a table and a plot for the README, and every row in benchmarks/README.md.
+
+All three are written from benchmarks/results alone, so they cannot drift from it; tests/test_benchmark_report.py sees.
+"""
+
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from quantutils.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, STYLE, in_style, png_bytes
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, PLOT = ROOT / "benchmarks" / "results", ROOT / "images" / "benchmarks.png"
+BEGIN, END = "<!-- benchmarks: written by make bench -->", "<!-- benchmarks: end -->"
+SPEED = ("fake_quantize", "observers", "product", "explorers")
+WAYS = {  # of accuracy: (by, way) and how a line of the plot looks
+    ("quantutils", "ptq"): ("after training", GREY, "o", ":"),
+    ("quantutils", "control"): ("control: more float training", ORANGE, "^", "-."),
+    ("quantutils", "ste"): ("QAT, ranges from the data", GREEN, "s", "--"),
+    ("quantutils", "lsq"): ("QAT, trained scales", BLUE, "D", "-"),
+    ("brevitas", "ste"): ("brevitas, QAT", PINK, "v", "--"),
+    ("torch.ao", "ste"): ("torch.ao, QAT", RED, "x", ":"),
+}
+
+
+def write():
+    """Write README.md's part, benchmarks/README.md and the plot from the results that are there."""
+    results = kept()
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    head, rest = text.split(BEGIN)
+    readme.write_text(head + part_of_readme(results) + rest.split(END)[1], encoding="utf-8")
+    (ROOT / "benchmarks" / "README.md").write_text(every_row(results), encoding="utf-8")
+    PLOT.write_bytes(png_bytes(plot(results)))
+
+
+def kept():
+    """{name: result} of every benchmark that was measured."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+
+
+def part_of_readme(results):
+    """The lines between the two marks in README.md: the rows that have an aim, met or not."""
+    rows = [row for name in SPEED if name in results for row in results[name]["rows"] if row["aim"]]
+    lines = ["| measured | beside | times as fast | aim | met |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row['what']} | {row['peer']} | {row['ratio']:.3g} | {row['aim']} | {'yes' if row['met'] else 'no'} |"
+        for row in rows
+    ]
+    return "\n".join([BEGIN, *lines, END])
+
+
+def every_row(results):
+    """benchmarks/README.md: every row of every benchmark."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench` (`.venv/bin/python -m benchmarks NAME` measures one) from `results/`. Every figure",
+        "was measured, ours and the peer's in turns in the same run, one thread, on the machine of the last run; a",
+        "ratio above 1 means that ours is better. Spread: first and third quartile.",
+    ]
+    for name, result in results.items():
+        peers = ", ".join(f"{peer} {version}" for peer, version in result["peers"].items())
+        lines += ["", f"## {name}", "", f"Unit: {result['unit']}. Peers: {peers or 'none'}.", ""]
+        lines += [f"Skipped: {peer} ({why})." for peer, why in result["skipped"].items()]
+        lines += _accuracy_table(result) if name == "accuracy" else _table(result["rows"])
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows):
+    lines = ["| measured | ours | peer | theirs | ratio | spread | aim | met |", "|---|---|---|---|---|---|---|---|"]
+    for row in rows:
+        spread = "" if not row["spread"] else " to ".join(f"{end:.3g}" for end in row["spread"])
+        met = {True: "yes", False: "no", None: ""}[row["met"]]
+        cells = (row["what"], _number(row.get("ours")), row["peer"], _number(row.get("theirs")), f"{row['ratio']:.3g}")
+        lines.append(f"| {' | '.join(cells)} | {spread} | {row['aim'] or ''} | {met} |")
+    return lines
+
+
+def _number(value):
+    return "" if value is None else f"{value:.4g}"
+
+
+def _accuracy_table(result):
+    lines = [
+        f"{result['seeds']} seeds; what varies: {result['varies']}.",
+        "",
+        "| data | by | way | bits | mean (%) | standard deviation | lowest | to match | note |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        bits, aim = row["bits"] or "float", row["to_match"] if row["to_match"] is not None else ""
+        figures = f"{row['mean']:.2f} | {row['spread']:.2f} | {row['lowest']:.1f}"
+        lines.append(f"| {row['data']} | {row['by']} | {row['way']} | {bits} | {figures} | {aim} | {row['note']} |")
+    return lines
+
+
+@in_style
+def plot(results):
+    """Two panels: how many times as fast as each peer, with the aims that were set; accuracy over bits. A Figure."""
+    rows = [row for name in SPEED if name in results for row in results[name]["rows"] if row["aim"]]
+    bars = 0.5 * max(len(rows), 1) + 0.6
+    figure = Figure(figsize=(9.6, 3.4 + bars), dpi=100, layout="constrained")
+    fast, right = figure.subplots(2, 1, height_ratios=(bars, 3.4))
+    names = [f"{row['what']}\nbeside {row['peer']}" for row in rows]
+    colors = [BLUE if row["met"] else ORANGE for row in rows]
+    fast.barh(names, [row["ratio"] for row in rows], color=colors, hatch=["" if row["met"] else "//" for row in rows])
+    fast.axvline(1, color="black", linewidth=1)
+    fast.set_xscale("log")
+    fast.invert_yaxis()
+    fast.tick_params(axis="y", labelsize=STYLE["ytick.labelsize"])
+    fast.set_xlabel("times as fast as the peer (log; hatched: aim not met)")
+    for row, bar in zip(rows, fast.patches, strict=True):
+        fast.annotate(f" {row['ratio']:.3g}", (row["ratio"], bar.get_y() + 0.5), va="center", fontsize=11)
+    for (by, way), (label, color, marker, line) in WAYS.items():
+        found = [
+            row
+            for row in results.get("accuracy", {"rows": []})["rows"]
+            if (row["data"], row["by"], row["way"]) == ("digits", by, way) and row["bits"]
+        ]
+        found.sort(key=lambda row: -row["bits"])
+        right.errorbar(
+            [str(row["bits"]) for row in found],
+            [row["mean"] for row in found],
+            [row["spread"] for row in found],
+            **{"label": label, "color": color, "marker": marker, "linestyle": line, "capsize": 3},
+        )
+    right.set(xlabel="bits of weights and activations", ylabel="right answers (%)")
+    right.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=11)
+    return figure
