@@ -18,6 +18,7 @@ SCALES = (
     f"at least {FLOAT32.tiny}, and the outermost code stands for at most {FLOAT32.max}"
     " (what float32 holds at full precision)"
 )
+BLOCK = 2**17  # numbers worked on at a time, few enough to stay in the processor's cache from step to step
 
 
 def code_limits(bits=8, symmetric=False, signed=True, full_range=False):
@@ -160,6 +161,8 @@ class QParams:
         """
         x, xp = real_array(x, "x")
         x = _at_least_float32(x, xp)
+        if self.axis is None:
+            return self._in_blocks(x, xp, self.code_dtype)
         scale, zero_point = self._along(x, xp, x.dtype)
         with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
             codes = xp.clip(xp.round(xp.asarray(x / scale)) + zero_point, self.qmin, self.qmax)
@@ -175,7 +178,7 @@ class QParams:
         array([-1.,  0.,  1.], dtype=float32)
         """
         q, xp = code_array(q, "q", self.qmin, self.qmax)
-        if dtype not in ("float32", "float64"):
+        if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
             raise ValueError(f"dtype is {dtype!r}; accepted: 'float32' or 'float64'")
         real = getattr(xp, dtype)
         scale, zero_point = self._along(q, xp, real)
@@ -191,6 +194,8 @@ class QParams:
         array([0.25, 0.  ])
         """
         x, xp = real_array(x, "x")
+        if self.axis is None and dtype_name(x) in ("float32", "float64"):
+            return self._in_blocks(x, xp, dtype_name(x))
         dtype = "float64" if dtype_name(x) == "float64" else "float32"
         x_hat = self.dequantize(self.quantize(x), dtype)
         if dtype_name(x) not in ("float32", "float64"):
@@ -198,6 +203,26 @@ class QParams:
             largest = float(xp.finfo(x.dtype).max)
             x_hat = xp.clip(x_hat, -largest, largest)
         return xp.astype(x_hat, x.dtype)
+
+    def _in_blocks(self, x, xp, dtype):
+        """Per tensor, a block at a time: codes of x (float32 or float64), or x̂ where `dtype` is that of x."""
+        flat = xp.reshape(x, (-1,))
+        out = xp.empty(flat.shape, dtype=getattr(xp, dtype), device=device(x))
+        simulated = out.dtype == x.dtype
+        for start in range(0, flat.shape[0], BLOCK):
+            part = slice(start, start + BLOCK)
+            with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
+                steps = xp.divide(flat[part], self.scale, out=out[part] if simulated else None)
+            xp.round(steps, out=steps)
+            # As clipping round(x / scale) + zero_point, but the sum is never larger than a code, hence exact.
+            xp.clip(steps, self.qmin - self.zero_point, self.qmax - self.zero_point, out=steps)
+            if simulated:
+                steps += 0.0  # −0.0 becomes 0.0, which is what its code stands for
+                steps *= self.scale
+            else:
+                steps += self.zero_point
+                out[part] = steps
+        return xp.reshape(out, x.shape)
 
 
 def choose_qparams(

@@ -4,6 +4,7 @@ Every public function calls these checks first, so that one wording names the ar
 what was given and what is accepted. torch is never imported: a tensor brings its own namespace.
 """
 
+import math
 import operator
 
 import numpy as np
@@ -45,7 +46,7 @@ def real_array(x, name, *, allow_empty=True):
     ValueError for NaN, infinities and, unless `allow_empty`, for an array without elements.
     """
     x = as_array(x, name)
-    if dtype_name(x) not in REAL_DTYPES:
+    if dtype_name(x) not in REAL_DTYPES or _foreign(x):
         raise TypeError(f"{name} has dtype {dtype_name(x)}; accepted: real numbers ({', '.join(REAL_DTYPES)})")
     xp = array_namespace(x)
     if hasattr(x, "detach"):
@@ -53,11 +54,23 @@ def real_array(x, name, *, allow_empty=True):
     size = int(np.prod(x.shape))
     if size == 0 and not allow_empty:
         raise ValueError(f"{name} is empty (shape {tuple(x.shape)}); accepted: at least one element")
-    if not bool(xp.all(xp.isfinite(x))):
+    if not _is_finite(x, xp):
         nans = int(xp.sum(xp.astype(xp.isnan(x), xp.int64)))
         infinities = int(xp.sum(xp.astype(xp.isinf(x), xp.int64)))
         raise ValueError(f"{name} holds {nans} NaN and {infinities} infinite values; accepted: finite numbers")
     return x, xp
+
+
+def _is_finite(x, xp):
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float(xp.sum(x))
+    # One fast pass says yes: NaN and infinities make every sum one. Finite numbers may too, and are then looked at.
+    return math.isfinite(total) or bool(xp.all(xp.isfinite(x)))
+
+
+def _foreign(x):
+    """Whether NumPy holds a dtype that is not its own (ml_dtypes' bfloat16), which its functions know only in part."""
+    return isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "V"
 
 
 def real_numbers(values, name, *, allow_empty=True):
@@ -66,7 +79,7 @@ def real_numbers(values, name, *, allow_empty=True):
     Raises TypeError for what is not numbers (bool included), ValueError as `real_array`.
     """
     x = as_array(values, name)
-    if dtype_name(x) not in REAL_DTYPES + CODE_DTYPES:
+    if dtype_name(x) not in REAL_DTYPES + CODE_DTYPES or _foreign(x):
         raise TypeError(f"{name} has dtype {dtype_name(x)}; accepted: a real number or an array of them")
     xp = array_namespace(x)
     x, _ = real_array(xp.astype(x, xp.float64), name, allow_empty=allow_empty)
@@ -122,8 +135,25 @@ def whole_number(value, name, low, high=None):
     return number
 
 
+def whole_numbers(values, name, count, low):
+    """`values`, a tuple or list of `count` whole numbers of at least `low`, as a tuple; TypeError or ValueError else."""
+    if not isinstance(values, (tuple, list)):
+        raise TypeError(f"{name} is {values!r}; accepted: {count} whole numbers")
+    if len(values) != count:
+        raise ValueError(f"{name} is {values!r}; accepted: {count} whole numbers")
+    return tuple(whole_number(value, name, low) for value in values)
+
+
 def flag(value, name):
     """`value` if it is True or False; TypeError otherwise, so that `symmetric="no"` is not taken for yes."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} is {value!r}; accepted: True or False")
     return bool(value)
+
+
+def instance(value, kind, name):
+    """`value` if it is a `kind` (a class or several); TypeError otherwise."""
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        raise TypeError(f"{name} is a {type(value).__name__}; accepted: {', '.join(each.__name__ for each in kinds)}")
+    return value

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from quantutils.affine import code_limits
+from quantutils.affine import BLOCK, code_limits
 from quantutils.nn.codes import MOVES, MOVING_FUNCTIONS
 
 METHODS = ("ste", "lsq")
@@ -27,6 +27,47 @@ class RoundSTE(torch.autograd.Function):
         return gradient
 
 
+class FakeQuantizeSTE(torch.autograd.Function):
+    """`fake_quantize_ste` without a gradient for the scale, in place and a block of numbers at a time.
+
+    Only x is kept for the way back, where its codes are found again: cheaper than to write a mask and read it.
+    """
+
+    @staticmethod
+    def forward(ctx, x, scale, zero_point, qmin, qmax):
+        """x̂, rounded as (clip(round(x/s) + z, qmin, qmax) − z)·s is."""
+        ctx.save_for_backward(x)
+        ctx.scale, ctx.low, ctx.high = scale, qmin - zero_point, qmax - zero_point
+        out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        for part, given in zip(_blocks(out, scale), _blocks(x, scale), strict=True):
+            # Adding 0.0 turns −0.0 into the 0.0 that its code stands for.
+            torch.div(given, scale, out=part).round_().clamp_(ctx.low, ctx.high).add_(0.0).mul_(scale)
+        return out
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """The gradient through the scale and back, 0 where x is clipped."""
+        (x,) = ctx.saved_tensors
+        out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        parts = (_blocks(tensor, ctx.scale) for tensor in (out, x, gradient))
+        for part, given, above in zip(*parts, strict=True):
+            steps = torch.div(given, ctx.scale).round_()
+            torch.mul(above, ctx.scale, out=part)
+            # The derivative of a clamp, in one pass; whole numbers lie inside it or at least ½ outside.
+            hardtanh_backward(part, steps, ctx.low - 0.5, ctx.high + 0.5, grad_input=part)
+            part.div_(ctx.scale)
+        return out, None, None, None, None
+
+
+hardtanh_backward = torch.ops.aten.hardtanh_backward.grad_input
+
+
+def _blocks(tensor, scale):
+    """The tensor in flat pieces that stay in the processor's cache; whole where the scale is one for each output."""
+    one_scale = not isinstance(scale, torch.Tensor) or scale.ndim == 0
+    return tensor.reshape(-1).split(BLOCK) if one_scale else (tensor,)
+
+
 def fake_quantize_ste(x, scale, zero_point, qmin, qmax):
     """x̂ = s·(clip(round(x/s) + z, qmin, qmax) − z); its gradient is 1 inside the range and 0 where x is clipped.
 
@@ -35,6 +76,9 @@ def fake_quantize_ste(x, scale, zero_point, qmin, qmax):
     >>> x.grad
     tensor([1., 0.])
     """
+    fixed = not isinstance(scale, torch.Tensor) or (scale.dtype == x.dtype and not scale.requires_grad)
+    if fixed and x.dtype in (torch.float32, torch.float64):
+        return FakeQuantizeSTE.apply(x, scale, zero_point, qmin, qmax)
     codes = torch.clamp(RoundSTE.apply(x / scale) + zero_point, qmin, qmax)
     return (codes - zero_point) * scale
 
