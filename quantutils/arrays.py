@@ -38,10 +38,11 @@ def as_array(x, name):
     return x
 
 
-def real_array(x, name, *, allow_empty=True):
+def real_array(x, name, *, allow_empty=True, look=True):
     """`x` as an array of finite real numbers, and its namespace: (array, namespace).
 
     Half-precision input is returned as it is; the caller computes in float32. A gradient is left behind.
+    look: whether to look for NaN and infinities; False where the caller will see them.
     Raises TypeError for another dtype than float16, bfloat16, float32, float64;
     ValueError for NaN, infinities and, unless `allow_empty`, for an array without elements.
     """
@@ -54,11 +55,23 @@ def real_array(x, name, *, allow_empty=True):
     size = int(np.prod(x.shape))
     if size == 0 and not allow_empty:
         raise ValueError(f"{name} is empty (shape {tuple(x.shape)}); accepted: at least one element")
-    if not _is_finite(x, xp):
+    if look and not _is_finite(x, xp):
         nans = int(xp.sum(xp.astype(xp.isnan(x), xp.int64)))
         infinities = int(xp.sum(xp.astype(xp.isinf(x), xp.int64)))
         raise ValueError(f"{name} holds {nans} NaN and {infinities} infinite values; accepted: finite numbers")
     return x, xp
+
+
+def real_range(x, name):
+    """`x`, its namespace, smallest and largest value (floats): (array, namespace, low, high), in two passes.
+
+    Raises as `real_array`, and ValueError for an array without elements.
+    """
+    x, xp = real_array(x, name, allow_empty=False, look=False)
+    low, high = float(xp.min(x)), float(xp.max(x))
+    if not math.isfinite(low) or not math.isfinite(high):  # NaN is both, infinity one of them
+        real_array(x, name)
+    return x, xp, low, high
 
 
 def _is_finite(x, xp):
@@ -136,7 +149,7 @@ def whole_number(value, name, low, high=None):
 
 
 def whole_numbers(values, name, count, low):
-    """`values`, a tuple or list of `count` whole numbers of at least `low`, as a tuple; TypeError or ValueError else."""
+    """`values`, a tuple or list of `count` whole numbers from `low` on, as a tuple; TypeError or ValueError otherwise."""
     if not isinstance(values, (tuple, list)):
         raise TypeError(f"{name} is {values!r}; accepted: {count} whole numbers")
     if len(values) != count:

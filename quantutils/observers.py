@@ -7,7 +7,7 @@ Each has `observe(x)`, which may be called batch by batch and returns the observ
 import numpy as np
 
 from quantutils.affine import FLOAT32, choose_qparams, code_limits
-from quantutils.arrays import real_array, whole_number
+from quantutils.arrays import real_array, real_range, whole_number
 from quantutils.histogram import Histogram
 
 
@@ -47,9 +47,9 @@ class MinMax:
         return np.minimum(self.low, low), np.maximum(self.high, high)
 
     def _range_of(self, x):
-        x, xp = real_array(x, "x", allow_empty=False)
         if self.axis is None:
-            return float(xp.min(x)), float(xp.max(x))
+            return real_range(x, "x")[2:]
+        x, xp = real_array(x, "x", allow_empty=False)
         if not -x.ndim <= self.axis < x.ndim:
             raise ValueError(f"x has shape {tuple(x.shape)}; accepted: one that has axis {self.axis}")
         axis = self.axis % x.ndim
