@@ -123,13 +123,13 @@ class QParams:
                 return name
         return "int32"
 
-    def _along(self, x, xp, dtype):
+    def _along(self, x, xp, dtype, name="x"):
         """scale (as `dtype`) and zero_point, shaped so that they broadcast against `x`."""
         if self.axis is None:
             return self.scale, self.zero_point
         shape = tuple(x.shape)
         if not -len(shape) <= self.axis < len(shape):
-            raise ValueError(f"x has shape {shape}; accepted: one that has axis {self.axis}")
+            raise ValueError(f"{name} has shape {shape}; accepted: one that has axis {self.axis}")
         axis = self.axis % len(shape)
         if self.group_size is None:
             wanted = (*shape[:axis], len(self.scale), *shape[axis + 1 :])
@@ -140,7 +140,7 @@ class QParams:
             spread = [np.repeat(values, self.group_size, axis) for values in self._values()]
         if shape != wanted:
             raise ValueError(
-                f"x has shape {shape}; accepted: {wanted} (scale {np.shape(self.scale)} along axis {self.axis}"
+                f"{name} has shape {shape}; accepted: {wanted} (scale {np.shape(self.scale)} along axis {self.axis}"
                 + (f" in groups of {self.group_size})" if self.group_size else ")")
             )
         scale, zero_point = (xp.asarray(np.array(values), device=device(x)) for values in spread)
@@ -181,7 +181,7 @@ class QParams:
         if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
             raise ValueError(f"dtype is {dtype!r}; accepted: 'float32' or 'float64'")
         real = getattr(xp, dtype)
-        scale, zero_point = self._along(q, xp, real)
+        scale, zero_point = self._along(q, xp, real, "q")
         steps = xp.astype(xp.astype(q, xp.int64) - zero_point, real)
         return xp.asarray(steps * scale)
 

@@ -149,7 +149,7 @@ def whole_number(value, name, low, high=None):
 
 
 def whole_numbers(values, name, count, low):
-    """`values`, a tuple or list of `count` whole numbers from `low` on, as a tuple; TypeError or ValueError otherwise."""
+    """`values`, a tuple or list of `count` whole numbers from `low` on, as a tuple; TypeError or ValueError else."""
     if not isinstance(values, (tuple, list)):
         raise TypeError(f"{name} is {values!r}; accepted: {count} whole numbers")
     if len(values) != count:
@@ -168,5 +168,7 @@ def instance(value, kind, name):
     """`value` if it is a `kind` (a class or several); TypeError otherwise."""
     if not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
-        raise TypeError(f"{name} is a {type(value).__name__}; accepted: {', '.join(each.__name__ for each in kinds)}")
+        short = value is None or isinstance(value, (str, bool, int, float, complex))
+        given = repr(value) if short else f"a {type(value).__name__}"
+        raise TypeError(f"{name} is {given}; accepted: {', '.join(each.__name__ for each in kinds)}")
     return value

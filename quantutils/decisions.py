@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from quantutils.arrays import real_array, same_shape
+from quantutils.arrays import as_array, real_array, same_shape, whole_number
+
+LARGEST = 1e150  # float64 holds the sum of many squares of it
 
 
 def logit_error(logits, noisy):
@@ -27,7 +29,7 @@ def margins(logits, winners=None):
     logits, a negative margin is a changed decision. Raises TypeError or ValueError for other arguments.
     """
     logits = _rows(logits, "logits")
-    winners = logits.argmax(axis=1) if winners is None else np.asarray(winners)
+    winners = logits.argmax(axis=1) if winners is None else np.asarray(as_array(winners, "winners"))
     if winners.shape != logits.shape[:1] or winners.dtype.kind not in "iu":
         raise ValueError(
             f"winners has shape {winners.shape}; accepted: one whole number for each of {len(logits)} rows"
@@ -63,7 +65,7 @@ def with_noise(logits, size, seed):
     logits = _rows(logits, "logits")
     if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size < np.inf:
         raise ValueError(f"size is {size!r}; accepted: a number above 0, as logit_error gives it")
-    noise = np.random.default_rng(seed).normal(size=logits.shape)
+    noise = np.random.default_rng(whole_number(seed, "seed", 0)).normal(size=logits.shape)
     return logits + size / logit_error(logits, logits + noise) * noise
 
 
@@ -88,7 +90,11 @@ def variation_sqnr_db(x, x_hat):
 
 
 def _numbers(values, name):
-    return np.asarray(real_array(values, name, allow_empty=False)[0], dtype=np.float64)
+    x, xp = real_array(values, name, allow_empty=False)
+    x = np.asarray(xp.astype(x, xp.float64))
+    if np.abs(x).max() > LARGEST:
+        raise ValueError(f"{name} reaches {np.abs(x).max():g}; accepted: magnitudes up to {LARGEST:g}")
+    return x
 
 
 def _rows(logits, name):

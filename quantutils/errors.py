@@ -7,7 +7,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from quantutils.affine import need_qparams
-from quantutils.arrays import real_array, same_shape
+from quantutils.arrays import dtype_name, real_array, same_shape
 
 
 def _pair_as_float64(x, x_hat):
@@ -15,6 +15,14 @@ def _pair_as_float64(x, x_hat):
     x_hat, _ = real_array(x_hat, "x_hat", allow_empty=False)
     same_shape(x, x_hat, "x", "x_hat")
     return xp.astype(x, xp.float64), xp.astype(x_hat, xp.float64), xp
+
+
+def _representable(error):
+    if not math.isfinite(error):
+        raise ValueError(
+            "x and x_hat are too far apart for float64; accepted: an error, and its square in mse, below 1e308"
+        )
+    return error
 
 
 def mse(x, x_hat):
@@ -26,7 +34,8 @@ def mse(x, x_hat):
     0.125
     """
     x, x_hat, xp = _pair_as_float64(x, x_hat)
-    return float(xp.mean((x - x_hat) ** 2))
+    with np.errstate(over="ignore"):
+        return _representable(float(xp.mean((x - x_hat) ** 2)))
 
 
 def max_abs_error(x, x_hat):
@@ -38,7 +47,8 @@ def max_abs_error(x, x_hat):
     0.25
     """
     x, x_hat, xp = _pair_as_float64(x, x_hat)
-    return float(xp.max(xp.abs(x - x_hat)))
+    with np.errstate(over="ignore"):
+        return _representable(float(xp.max(xp.abs(x - x_hat))))
 
 
 def sqnr_db(x, x_hat):
@@ -51,7 +61,10 @@ def sqnr_db(x, x_hat):
     20.0
     """
     x, x_hat, xp = _pair_as_float64(x, x_hat)
-    signal, noise = _energy_db(x, xp), _energy_db(x - x_hat, xp)
+    with np.errstate(over="ignore"):
+        error = x - x_hat
+    _representable(float(xp.max(xp.abs(error))))
+    signal, noise = _energy_db(x, xp), _energy_db(error, xp)
     if signal == -math.inf:
         raise ValueError("x is zero throughout; accepted: a signal with some power, or the ratio has no meaning")
     return signal - noise
@@ -138,16 +151,20 @@ def error_parts(x, qparams):
     (0.078125, 4.0, 0.25)
     """
     need_qparams(qparams, "qparams")
-    x = np.asarray(real_array(x, "x", allow_empty=False)[0])
+    x, xp = real_array(x, "x", allow_empty=False)
+    x = np.asarray(xp.astype(x, xp.float32) if dtype_name(x) == "bfloat16" else x)
     if x.ndim != (1 if qparams.axis is None else 2) or qparams.axis not in (None, 0) or qparams.group_size:
         raise ValueError(
             f"x has shape {x.shape} and qparams axis {qparams.axis}; accepted: (values,) with per-tensor qparams,"
             " or (ranges, values) with axis 0"
         )
-    squares = np.square(qparams.fake_quantize(x) - x, dtype=np.float64)
     half = np.reshape(qparams.scale, (-1, 1)) / 2
     first, last = (np.reshape(end, (-1, 1)) for end in qparams.real_range)
-    clipped = (x < (first - half).astype(x.dtype)) | (x > (last + half).astype(x.dtype))
+    with np.errstate(over="ignore"):  # an end beyond x's dtype clips nothing
+        squares = np.square(qparams.fake_quantize(x) - x, dtype=np.float64)
+        clipped = (x < (first - half).astype(x.dtype)) | (x > (last + half).astype(x.dtype))
+    if not np.isfinite(squares.mean()):
+        raise ValueError(f"x reaches {np.abs(x).max():g}; accepted: errors whose squares float64 holds")
     total, outside, share = squares.mean(-1), (squares * clipped).mean(-1), clipped.mean(-1)
     if qparams.axis is None:
         return float(total - outside[0]), float(outside[0]), float(share[0])

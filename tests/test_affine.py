@@ -443,8 +443,11 @@ def test_dequantize_refuses_other_dtypes(dtype):
     ],
 )
 def test_shapes_that_do_not_fit_the_axis_are_refused(qparams, shape, message):
-    for call, x in ((qparams.quantize, np.zeros(shape)), (qparams.dequantize, np.zeros(shape, np.int8))):
-        with pytest.raises(ValueError, match=f"^x has .*{message}"):
+    for call, name, x in (
+        (qparams.quantize, "x", np.zeros(shape)),
+        (qparams.dequantize, "q", np.zeros(shape, np.int8)),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} has .*{message}"):
             call(x)
 
 

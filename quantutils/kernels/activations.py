@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from quantutils.affine import FLOAT32
+from quantutils.arrays import whole_number
 from quantutils.kernels.rounding import double, fl, fma, inverted, inverted_twice, rint
 
 # Of torch's ChooseQuantizationParams: a smaller scale is raised to this one.
@@ -36,7 +38,8 @@ def torch_range_qparams(low, high, levels=255):
     >>> torch_range_qparams(-1.0, 1.5, levels=250)
     (0.01, 100)
     """
-    low, high = min(np.float32(low), np.float32(0)), max(np.float32(high), np.float32(0))
+    low, high, levels = _float32(low, "low"), _float32(high, "high"), whole_number(levels, "levels", 1, 2**16)
+    low, high = min(low, np.float32(0)), max(high, np.float32(0))
     scale = (float(high) - float(low)) / levels
     with np.errstate(over="ignore", divide="ignore"):
         if np.float32(scale) == 0 or np.isinf(np.float32(1) / np.float32(scale)):
@@ -54,6 +57,14 @@ def torch_range_qparams(low, high, levels=255):
     below, above = float(low) / scale, float(high) / scale
     zero_point = -below if -abs(below) < levels - abs(above) else levels - above
     return scale, int(np.rint(np.clip(zero_point, 0, levels)))
+
+
+def _float32(value, name):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        raise TypeError(f"{name} is {value!r}; accepted: a real number")
+    if not abs(value) <= float(FLOAT32.max):
+        raise ValueError(f"{name} is {value!r:.40}; accepted: {-FLOAT32.max} to {FLOAT32.max}")
+    return np.float32(value)
 
 
 def _range(x, xp):

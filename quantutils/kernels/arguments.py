@@ -8,6 +8,16 @@ from quantutils.arrays import CODE_DTYPES, as_array, code_array, dtype_name, rea
 from quantutils.kernels.rounding import fl
 
 
+def float32_numbers(x, name):
+    """Finite numbers of any real dtype as float32; ValueError where float32 cannot hold them."""
+    if dtype_name(x) == "float64":
+        xp = array_namespace(x)
+        peak = float(xp.max(xp.abs(x))) if int(np.prod(x.shape)) else 0.0
+        if peak > FLOAT32.max:
+            raise ValueError(f"{name} reaches {peak:g}; accepted: magnitudes up to {FLOAT32.max}")
+    return fl(x)
+
+
 def weight_array(weight_codes, like, like_name, ndim, layout):
     """Weight codes, −128 … 127, of `ndim` axes and of the library of `like`."""
     weight_codes, _ = code_array(weight_codes, "weight_codes", -128, 127)

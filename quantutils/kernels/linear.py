@@ -4,7 +4,6 @@ from array_api_compat import array_namespace
 
 from quantutils.arrays import flag, real_array
 from quantutils.kernels import arguments
-from quantutils.kernels.rounding import fl
 from quantutils.kernels.rules import find_rule, onednn_path
 from quantutils.matmul import integer_matmul
 
@@ -23,10 +22,10 @@ def quantize_activations(x, rule, reduce_range=None):
     if x.ndim < 1:
         raise ValueError("x has shape (); accepted: (…, K)")
     if reduce_range is None:
-        return found.activations(fl(x), found.reduce_range)
+        return found.activations(arguments.float32_numbers(x, "x"), found.reduce_range)
     if flag(reduce_range, "reduce_range") and found.reduce_range is None:
         raise ValueError(f"reduce_range is True; accepted with rule {rule!r}: None or False, it has no such option")
-    return found.activations(fl(x), reduce_range)
+    return found.activations(arguments.float32_numbers(x, "x"), reduce_range)
 
 
 def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_range=None):

@@ -3,6 +3,7 @@
 import os
 from typing import NamedTuple
 
+from quantutils.arrays import whole_number, whole_numbers
 from quantutils.kernels import activations, scaling
 
 
@@ -54,6 +55,7 @@ def onednn_path(m, k, n):
     With AMX it takes tiles where k > 16 and (m > 32 or m·n > 256); with AVX2 alone, and no VNNI, it multiplies the
     scales first too. Measured on torch 2.13; ONEDNN_MAX_CPU_ISA, which oneDNN obeys, is obeyed here.
     """
+    m, k, n = (whole_number(size, name, 0) for size, name in ((m, "m"), (k, "k"), (n, "n")))
     isa = _onednn_isa()
     tiled = isa == "amx" and k > 16 and (m > 32 or m * n > 256)
     return "onednn_amx" if tiled or isa == "avx2" else "onednn_vnni"
@@ -66,6 +68,10 @@ def onednn_conv_path(batch, weight_shape, out_size, stride, padding, dilation, g
     (jit_brgemm_conv_utils.cpp); these conditions agree with it in 97 % of random shapes, and nearly always where a
     sum has 32 products or more.
     """
+    batch, groups = whole_number(batch, "batch", 0), whole_number(groups, "groups", 1)
+    weight_shape = whole_numbers(weight_shape, "weight_shape", 4, 0)
+    out_size, stride = whole_numbers(out_size, "out_size", 2, 0), whole_numbers(stride, "stride", 2, 1)
+    padding, dilation = whole_numbers(padding, "padding", 2, 0), whole_numbers(dilation, "dilation", 2, 1)
     isa = _onednn_isa()
     if isa != "amx":
         return "onednn_amx" if isa == "avx2" else "onednn_vnni"

@@ -3,6 +3,7 @@
 import torch
 
 from quantutils.affine import need_qparams
+from quantutils.arrays import instance
 
 # Functions that move numbers about without computing with them, so that codes may go through as they are.
 MOVES = ("flatten", "reshape", "view", "transpose", "permute", "squeeze", "unsqueeze", "contiguous", "chunk", "split")
@@ -24,12 +25,17 @@ class Codes:
             raise ValueError(f"qparams has axis {qparams.axis}; accepted: per-tensor, for activations")
         if not isinstance(codes, torch.Tensor) or codes.dtype not in (torch.uint8, torch.int8):
             raise TypeError(f"codes is {type(codes).__name__}; accepted: a uint8 or int8 torch tensor")
+        if qparams.qmin < torch.iinfo(codes.dtype).min or qparams.qmax > torch.iinfo(codes.dtype).max:
+            raise ValueError(
+                f"qparams has codes {qparams.qmin} to {qparams.qmax}; accepted: those of {codes.dtype}, which codes has"
+            )
         self.codes, self.qparams = codes, qparams
 
     @classmethod
     def of(cls, x, qparams):
         """The Codes of a float tensor."""
-        return cls(qparams.quantize(x), qparams)
+        need_qparams(qparams, "qparams")
+        return cls(qparams.quantize(instance(x, torch.Tensor, "x")), qparams)
 
     def dequantize(self):
         """float32: scale · (code − zero_point)."""

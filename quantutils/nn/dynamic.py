@@ -3,9 +3,11 @@
 import torch
 from torch import nn
 
-from quantutils.affine import choose_qparams
-from quantutils.arrays import real_array
+from quantutils.affine import FLOAT32, choose_qparams
+from quantutils.arrays import code_array, instance, real_array, whole_number
 from quantutils.kernels import linear_dynamic
+from quantutils.kernels.arguments import bias_array, float32_numbers
+from quantutils.kernels.rules import find_rule
 from quantutils.nn.product import centred_product
 from quantutils.nn.schemes import ActivationScheme, WeightScheme
 from quantutils.nn.weights import QuantizedWeight
@@ -17,11 +19,25 @@ def activation_codes(rows, scheme):
     rows: float32 (rows, K). Per tensor: scale and zero_point are numbers; per token: (rows, 1) tensors.
     Symmetric codes are int8 with zero_point 0, others uint8. Half to even, computed as `QParams.quantize`.
     """
+    instance(scheme, ActivationScheme, "scheme")
+    if instance(rows, torch.Tensor, "rows").dtype != torch.float32:
+        raise TypeError(f"rows has dtype {rows.dtype}; accepted: float32")
+    if rows.ndim != 2:
+        raise ValueError(f"rows has shape {tuple(rows.shape)}; accepted: (rows, K)")
     bits = scheme.bits - scheme.reduce_range
     per_token = scheme.per == "token"
-    if rows.shape[0] == 0:
+    if rows.numel() == 0:
         return rows.to(torch.int8), 1.0, 0
     low, high = (rows.amin(1), rows.amax(1)) if per_token else (rows.min(), rows.max())
+    peak = torch.maximum(-low, high)
+    if not bool((peak <= FLOAT32.max / 4).all()):
+        raise ValueError(
+            f"rows, the input x of a layer, reaches {float(peak.max()):g}; accepted: finite numbers up to"
+            f" {FLOAT32.max / 4}"
+        )
+    # A range too narrow for a float32 scale is taken for zeros, as an all-zero one is.
+    narrow = peak < FLOAT32.tiny * 2.0**bits
+    low, high = low.masked_fill(narrow, 0), high.masked_fill(narrow, 0)
     qparams = choose_qparams(
         low, high, bits, scheme.symmetric, scheme.symmetric, axis=0 if per_token else None, if_all_zero=1.0
     )
@@ -42,14 +58,22 @@ class DynamicLinear(nn.Module):
 
     def __init__(self, weight, bias, activations=None, rule=None):
         super().__init__()
-        self.weight, self.rule = weight, rule
+        self.weight, self.rule = instance(weight, QuantizedWeight, "weight"), rule
+        if rule is not None:
+            find_rule(rule, lambda: "onednn_vnni")
+        if activations is not None:
+            instance(activations, ActivationScheme, "activations")
+        if bias is not None:
+            bias_array(instance(bias, torch.Tensor, "bias"), weight.shape[0], bias)
         self.activations = activations or ActivationScheme()
         self.register_buffer("bias", None if bias is None else bias.detach().clone().float())
 
     @classmethod
     def from_float(cls, linear, weights=None, activations=None, rule=None):
         """The dynamically quantized twin of an nn.Linear."""
-        return cls(QuantizedWeight.from_float(linear.weight, weights or WeightScheme()), linear.bias, activations, rule)
+        instance(linear, nn.Linear, "linear")
+        weights = WeightScheme() if weights is None else instance(weights, WeightScheme, "weights")
+        return cls(QuantizedWeight.from_float(linear.weight, weights), linear.bias, activations, rule)
 
     @property
     def in_features(self):
@@ -58,12 +82,12 @@ class DynamicLinear(nn.Module):
 
     def forward(self, x):
         """float32 (…, in) to float32 (…, out). Raises TypeError or ValueError for what `real_array` refuses."""
-        x, _ = real_array(x, "x")
-        if x.shape[-1] != self.in_features:
+        x, _ = real_array(instance(x, torch.Tensor, "x"), "x")
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ValueError(f"x has shape {tuple(x.shape)}; accepted: (…, {self.in_features})")
         if self.rule is not None:
             return linear_dynamic(x, self.weight.codes(), self.weight.scale.numpy(), self.bias, rule=self.rule)
-        rows = x.reshape(-1, self.in_features).float()
+        rows = float32_numbers(x, "x").reshape(-1, self.in_features)
         codes, scale, zero_point = activation_codes(rows, self.activations)
         out = self._scaled_product(codes, scale, zero_point)
         if self.bias is not None:
@@ -94,18 +118,24 @@ class QuantizedEmbedding(nn.Module):
 
     def __init__(self, weight, padding_idx=None):
         super().__init__()
-        self.weight, self.padding_idx = weight, padding_idx
+        self.weight, self.padding_idx = instance(weight, QuantizedWeight, "weight"), padding_idx
+        if len(weight.shape) != 2:
+            raise ValueError(f"weight has shape {weight.shape}; accepted: (rows, features)")
+        if padding_idx is not None:
+            whole_number(padding_idx, "padding_idx", -weight.shape[0], weight.shape[0] - 1)
 
     @classmethod
     def from_float(cls, embedding, weights=None):
         """The quantized twin of an nn.Embedding. Raises ValueError for max_norm, which changes rows at look-up."""
-        if embedding.max_norm is not None:
+        if instance(embedding, nn.Embedding, "embedding").max_norm is not None:
             raise ValueError("max_norm is set; accepted: None, since integer rows cannot be renormalised at look-up")
-        scheme = weights or WeightScheme()
+        scheme = WeightScheme() if weights is None else instance(weights, WeightScheme, "weights")
         return cls(QuantizedWeight.from_float(embedding.weight, scheme), embedding.padding_idx)
 
     def forward(self, indices):
-        """Integer indices (…) to float32 (…, features)."""
+        """Integer indices (…) to float32 (…, features). Raises TypeError or ValueError for other indices."""
+        code_array(instance(indices, torch.Tensor, "indices"), "indices", 0, self.weight.shape[0] - 1)
+        indices = indices.long()
         scheme = self.weight.scheme
         rows = self.weight.codes()[indices].float()
         if scheme.per == "tensor":

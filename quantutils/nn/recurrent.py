@@ -3,16 +3,18 @@
 import torch
 from torch import nn
 
+from quantutils.arrays import instance, real_array
 from quantutils.nn.dynamic import DynamicLinear
 
 
 class _DynamicRecurrent(nn.Module):
     """What the two share: layers, directions, batch_first, and the loop over time."""
 
-    kind = ""
+    twin_of = nn.RNNBase
 
     def __init__(self, source, weights, activations, rule):
         super().__init__()
+        instance(source, self.twin_of, "source")
         if getattr(source, "proj_size", 0):
             raise ValueError(f"proj_size is {source.proj_size}; accepted: 0, a projection has no quantized form here")
         self.hidden_size, self.num_layers, self.input_size = source.hidden_size, source.num_layers, source.input_size
@@ -59,14 +61,30 @@ class _DynamicRecurrent(nn.Module):
         return x, ends
 
     def _shaped(self, x):
+        real_array(instance(x, torch.Tensor, "x"), "x")
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise ValueError(
                 f"x has shape {tuple(x.shape)}; accepted: (…, …, {self.input_size}) or (…, {self.input_size})"
             )
         unbatched = x.ndim == 2
         if unbatched:
-            return x[:, None], unbatched
-        return (x.transpose(0, 1) if self.batch_first else x), unbatched
+            x = x[:, None]
+        elif self.batch_first:
+            x = x.transpose(0, 1)
+        if x.shape[0] == 0:
+            raise ValueError(f"x has no time steps (shape {tuple(x.shape)}, time first); accepted: one or more")
+        return x, unbatched
+
+    def _given_state(self, state, x, unbatched):
+        """One given state, with a batch axis. Raises TypeError or ValueError for one of another shape or kind."""
+        real_array(instance(state, torch.Tensor, "state"), "state")
+        state = state[:, None] if unbatched and state.ndim == 2 else state
+        wanted = (self.num_layers * self.directions, x.shape[1], self.hidden_size)
+        if state.shape != wanted:
+            raise ValueError(
+                f"state has shape {tuple(state.shape)}; accepted: {wanted}, without batch where x has none"
+            )
+        return state
 
     def _unshaped(self, out, unbatched):
         if unbatched:
@@ -82,12 +100,17 @@ class _DynamicRecurrent(nn.Module):
 class DynamicLSTM(_DynamicRecurrent):
     """nn.LSTM with integer weights; arguments and results as nn.LSTM's."""
 
+    twin_of = nn.LSTM
+
     def forward(self, x, state=None):
         """(output, (h, c)), shapes as nn.LSTM."""
         x, unbatched = self._shaped(x)
-        h, c = state if state is not None else (self._start(x.shape[1], x), self._start(x.shape[1], x))
-        if unbatched and state is not None:
-            h, c = h[:, None], c[:, None]
+        if state is None:
+            h, c = self._start(x.shape[1], x), self._start(x.shape[1], x)
+        elif isinstance(state, (tuple, list)) and len(state) == 2:
+            h, c = (self._given_state(each, x, unbatched) for each in state)
+        else:
+            raise TypeError(f"state is a {type(state).__name__}; accepted: None or a pair of tensors (h, c)")
         out, ends = self._run(x, list(zip(h, c, strict=True)))
         h, c = (torch.stack([end[place] for end in ends]) for place in (0, 1))
         if unbatched:
@@ -104,12 +127,12 @@ class DynamicLSTM(_DynamicRecurrent):
 class DynamicGRU(_DynamicRecurrent):
     """nn.GRU with integer weights; arguments and results as nn.GRU's."""
 
+    twin_of = nn.GRU
+
     def forward(self, x, state=None):
         """(output, h), shapes as nn.GRU."""
         x, unbatched = self._shaped(x)
-        h = state if state is not None else self._start(x.shape[1], x)
-        if unbatched and state is not None:
-            h = h[:, None]
+        h = self._start(x.shape[1], x) if state is None else self._given_state(state, x, unbatched)
         out, ends = self._run(x, [(each,) for each in h])
         h = torch.stack([end[0] for end in ends])
         return self._unshaped(out, unbatched), h[:, 0] if unbatched else h

@@ -4,8 +4,12 @@ import torch
 from torch import nn
 
 from quantutils.affine import QParams
+from quantutils.arrays import flag, instance, real_array
 from quantutils.kernels import conv2d_static, linear_static
+from quantutils.kernels.arguments import bias_array, per_tensor
+from quantutils.kernels.rules import find_rule
 from quantutils.nn.codes import Codes
+from quantutils.nn.weights import QuantizedWeight
 
 
 class HeldQParams(nn.Module):
@@ -13,6 +17,7 @@ class HeldQParams(nn.Module):
 
     def __init__(self, qparams):
         super().__init__()
+        per_tensor(qparams, "qparams")
         self.register_buffer("scale", torch.tensor(qparams.scale, dtype=torch.float64))
         self.register_buffer("codes", torch.tensor([qparams.zero_point, qparams.qmin, qparams.qmax]))
 
@@ -35,7 +40,12 @@ class _StaticLayer(nn.Module):
 
     def __init__(self, weight, bias, input_qparams, output_qparams, relu=False, rule="fbgemm"):
         super().__init__()
-        self.weight, self.relu, self.rule = weight, relu, rule
+        self.weight, self.relu, self.rule = instance(weight, QuantizedWeight, "weight"), flag(relu, "relu"), rule
+        find_rule(rule, lambda: "onednn_vnni", static=True)
+        for qparams, name in ((input_qparams, "input_qparams"), (output_qparams, "output_qparams")):
+            per_tensor(qparams, name)
+        if bias is not None:
+            bias_array(instance(bias, torch.Tensor, "bias"), weight.shape[0], bias)
         self.register_buffer("bias", None if bias is None else bias.detach().clone().float())
         self.input, self.output = HeldQParams(input_qparams), HeldQParams(output_qparams)
 
@@ -52,6 +62,7 @@ class _StaticLayer(nn.Module):
     def forward(self, x):
         """Codes, or a float tensor, which is quantized first; returns Codes."""
         x = x if isinstance(x, Codes) else quantized_input(x, self.input_qparams)
+        self._check_shape(tuple(x.shape))
         out = self.output_qparams
         arguments = (x.codes, x.qparams, self.weight.codes(), self.weight.scale.numpy(), self.bias, out)
         return Codes(self._product(*arguments), out)
@@ -68,6 +79,10 @@ class _StaticLayer(nn.Module):
 class StaticLinear(_StaticLayer):
     """Linear from codes to codes: Codes (…, in) to Codes (…, out)."""
 
+    def _check_shape(self, shape):
+        if not shape or shape[-1] != self.weight.shape[1]:
+            raise ValueError(f"x has shape {shape}; accepted: (…, {self.weight.shape[1]})")
+
     def _product(self, *arguments):
         return linear_static(*arguments, rule=self.rule, relu=self.relu)
 
@@ -78,6 +93,11 @@ class StaticConv2d(_StaticLayer):
     def __init__(self, weight, bias, input_qparams, output_qparams, relu=False, rule="fbgemm", **geometry):
         super().__init__(weight, bias, input_qparams, output_qparams, relu, rule)
         self.geometry = geometry
+
+    def _check_shape(self, shape):
+        channels = self.weight.shape[1] * self.geometry.get("groups", 1)
+        if len(shape) != 4 or shape[1] != channels:
+            raise ValueError(f"x has shape {shape}; accepted: (batch, {channels}, height, width)")
 
     def _product(self, *arguments):
         return conv2d_static(*arguments, rule=self.rule, relu=self.relu, **self.geometry)
@@ -100,11 +120,13 @@ class Dequantize(nn.Module):
 
     def forward(self, x):
         """Codes to a float tensor; floats stay as they are."""
+        instance(x, (Codes, torch.Tensor), "x")
         return x.dequantize() if isinstance(x, Codes) else x
 
 
 def quantized_input(x, qparams):
     """Codes of a float tensor by rule FMA, rint(x · fl(1/s) + z), as torch.quantize_per_tensor makes them."""
+    real_array(instance(x, torch.Tensor, "x"), "x")
     inverse = (1 / torch.tensor(qparams.scale, dtype=torch.float32)).double()
     steps = torch.round((x.double() * inverse + qparams.zero_point).float())
     return Codes(steps.clamp(qparams.qmin, qparams.qmax).to(torch.uint8), qparams)

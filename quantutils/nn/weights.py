@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from quantutils.affine import QParams, code_limits
-from quantutils.arrays import real_array
+from quantutils.arrays import instance, real_array, whole_number
 from quantutils.nn.schemes import WeightScheme
 from quantutils.packing import pack_codes, unpack_codes
 
@@ -16,6 +16,7 @@ def storage_bits(bits):
     >>> [storage_bits(bits) for bits in (2, 3, 4, 5, 8)]
     [2, 4, 4, 8, 8]
     """
+    bits = whole_number(bits, "bits", 1, 8)
     return next(width for width in (2, 4, 8) if bits <= width)
 
 
@@ -28,7 +29,10 @@ class QuantizedWeight(nn.Module):
 
     def __init__(self, shape, scheme):
         super().__init__()
-        self.shape, self.scheme = tuple(shape), scheme
+        if not isinstance(shape, (tuple, list)) or not shape:
+            raise TypeError(f"shape is {shape!r}; accepted: a tuple of whole numbers, outputs first")
+        self.shape = tuple(whole_number(size, "shape", 1, 2**40) for size in shape)
+        self.scheme = instance(scheme, WeightScheme, "scheme")
         width = storage_bits(scheme.bits)
         count = int(np.prod(self.shape))
         packed = (count,) if width == 8 else (-(-count * width // 8),)
@@ -55,8 +59,8 @@ class QuantizedWeight(nn.Module):
         (rint of x · fl(1/s)), so that codes equal those of torch.ao where the scheme does.
         Raises TypeError or ValueError as `real_array` and WeightScheme do.
         """
-        if not isinstance(scheme, WeightScheme):
-            raise TypeError(f"scheme is {scheme!r}; accepted: a WeightScheme")
+        instance(scheme, WeightScheme, "scheme")
+        instance(weight, torch.Tensor, "weight")
         weight = real_array(weight, "weight", allow_empty=False)[0].detach().float()
         made = cls(weight.shape, scheme)
         qmin, qmax = code_limits(scheme.bits, symmetric=True, full_range=scheme.full_range)

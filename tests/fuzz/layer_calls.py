@@ -1,0 +1,224 @@
+"""Calls of layers, workflow and storage: arguments each must accept, and what its result must be."""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch
+from fuzz.kernel_calls import activation_qparams
+from fuzz.table import Call, finite, within
+
+from quantutils import MinMax, Percentile, QParams, kernels, nn, storage, workflow
+
+FOLDER = Path(tempfile.mkdtemp(prefix="quantutils-fuzz-"))
+INPUT, OUTPUT = QParams(0.05, 128, 0, 255), QParams(0.1, 100, 0, 255)
+
+
+@cache
+def float_model():
+    """A small model whose every layer has a quantized form; in eval mode, never changed."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)).eval()
+
+
+@cache
+def quantized_model():
+    return workflow.quantize_dynamic(float_model())
+
+
+def observing_model():
+    prepared = workflow.prepare(float_model())
+    prepared(torch.linspace(-1, 1, 40).reshape(10, 4))
+    return prepared
+
+
+def learning_model():
+    prepared = workflow.prepare_qat(float_model())
+    prepared(torch.linspace(-1, 1, 40).reshape(10, 4))
+    return prepared
+
+
+@cache
+def checkpoint():
+    storage.save(quantized_model(), FOLDER / "model.safetensors")
+    return FOLDER / "model.safetensors"
+
+
+def held_weight(shape=(3, 4)):
+    torch.manual_seed(1)
+    return nn.QuantizedWeight.from_float(torch.randn(shape), nn.WeightScheme())
+
+
+def codes(given, *shape):
+    return nn.Codes(
+        given.codes(shape, 0, 255, "torch", "uint8") if not given.hard else torch.zeros(shape).byte(), INPUT
+    )
+
+
+def numbers(given, *shape):
+    return given.real(shape, library="torch")
+
+
+def schemes(given):
+    return {"weights": nn.WeightScheme(given.choice(2, 4, 8)), "activations": nn.ActivationScheme()}
+
+
+def made(kind):
+    """The result is a module of that kind, and what it computes is finite."""
+    return lambda result, a: isinstance(result, kind)
+
+
+def real_output(result, a):
+    result = result[0] if isinstance(result, tuple) else result
+    assert finite(result.dequantize() if isinstance(result, nn.Codes) else result)
+
+
+def recurrent(kind, source):
+    """Calls of DynamicLSTM or DynamicGRU."""
+    layer = source(4, 3)
+    arguments = {"source": layer, "weights": None, "activations": None, "rule": None}
+
+    def given_state(given):
+        h = torch.zeros(1, 2, 3)
+        state = given.choice(None, (h, h) if source is torch.nn.LSTM else h)
+        return {"self": kind.from_float(layer), "x": numbers(given, 5, 2, 4), "state": state}
+
+    return {
+        "": Call(kind, lambda g: dict(arguments), made(kind)),
+        ".from_float": Call(kind.from_float, lambda g: dict(arguments), made(kind)),
+        ".forward": Call(kind.forward, given_state, real_output),
+    }
+
+
+def static_arguments(given, shape):
+    return {"weight": held_weight(shape), "bias": given.choice(None, torch.zeros(3)), "input_qparams": INPUT} | {
+        "output_qparams": OUTPUT,
+        "relu": given.flag(),
+        "rule": given.choice(*kernels.NAMES[:4]),
+    }
+
+
+def static_input(kind, shape, weight_shape):
+    def arguments(given):
+        layer = kind(held_weight(weight_shape), None, INPUT, OUTPUT)
+        return {"self": layer, "x": given.choice(codes(given, *shape), numbers(given, *shape))}
+
+    return arguments
+
+
+def linear_arguments(given):
+    return {"weight": held_weight(), "bias": given.choice(None, torch.zeros(3))} | {
+        "activations": nn.ActivationScheme(per=given.choice("tensor", "token")),
+        "rule": given.choice(None, "fbgemm"),
+    }
+
+
+def linear_input(given):
+    return {"self": nn.DynamicLinear(**linear_arguments(given)), "x": numbers(given, 3, 4)}
+
+
+def embedding_input(given):
+    layer = nn.QuantizedEmbedding(held_weight())
+    return {"self": layer, "indices": given.codes((2, 5), 0, 2, "torch", "int64")}
+
+
+def float_weight(given):
+    return {
+        "weight": numbers(given, 3, 4),
+        "scheme": nn.WeightScheme(given.choice(2, 3, 8), given.choice("tensor", "channel")),
+    }
+
+
+def weight_holds(result, a):
+    assert result.codes().shape == a["weight"].shape
+    assert finite(result.dequantize())
+
+
+def rounded(result, a):
+    within(result.codes, 0, 255, result.shape)
+
+
+def prepared_holds(result, a):
+    assert finite(result(torch.zeros(2, 4)))
+
+
+LAYER_CALLS = {
+    "nn.Codes": Call(
+        nn.Codes, lambda g: {"codes": codes(g, 2, 3).codes, "qparams": activation_qparams(g)}, made(nn.Codes)
+    ),
+    "nn.Codes.of": Call(nn.Codes.of, lambda g: {"x": numbers(g, 2, 3), "qparams": activation_qparams(g)}, rounded),
+    "nn.Codes.dequantize": Call(nn.Codes.dequantize, lambda g: {"self": codes(g, 2, 3)}, real_output),
+    "nn.Codes.relu": Call(nn.Codes.relu, lambda g: {"self": codes(g, 2, 3)}, rounded),
+    "nn.QuantizedWeight": Call(
+        nn.QuantizedWeight, lambda g: {"shape": g.sizes(3, 4), "scheme": nn.WeightScheme()}, made(nn.QuantizedWeight)
+    ),
+    "nn.QuantizedWeight.from_float": Call(nn.QuantizedWeight.from_float, float_weight, weight_holds),
+    **{
+        f"nn.QuantizedWeight.{name}": Call(
+            getattr(nn.QuantizedWeight, name), lambda g: {"self": held_weight()}, lambda result, a: True
+        )
+        for name in ("codes", "dequantize", "nbytes")
+    },
+    "nn.DynamicLinear": Call(nn.DynamicLinear, linear_arguments, made(nn.DynamicLinear)),
+    "nn.DynamicLinear.from_float": Call(
+        nn.DynamicLinear.from_float,
+        lambda g: {"linear": torch.nn.Linear(4, 3), "rule": None} | schemes(g),
+        made(torch.nn.Module),
+    ),
+    "nn.DynamicLinear.forward": Call(nn.DynamicLinear.forward, linear_input, real_output),
+    "nn.QuantizedEmbedding": Call(
+        nn.QuantizedEmbedding, lambda g: {"weight": held_weight(), "padding_idx": None}, made(nn.QuantizedEmbedding)
+    ),
+    "nn.QuantizedEmbedding.from_float": Call(
+        nn.QuantizedEmbedding.from_float,
+        lambda g: {"embedding": torch.nn.Embedding(5, 4), "weights": nn.WeightScheme(4)},
+        made(nn.QuantizedEmbedding),
+    ),
+    "nn.QuantizedEmbedding.forward": Call(nn.QuantizedEmbedding.forward, embedding_input, real_output),
+    **{f"nn.DynamicLSTM{name}": call for name, call in recurrent(nn.DynamicLSTM, torch.nn.LSTM).items()},
+    **{f"nn.DynamicGRU{name}": call for name, call in recurrent(nn.DynamicGRU, torch.nn.GRU).items()},
+    "nn.StaticLinear": Call(nn.StaticLinear, lambda g: static_arguments(g, (3, 4)), made(nn.StaticLinear)),
+    "nn.StaticLinear.forward": Call(nn.StaticLinear.forward, static_input(nn.StaticLinear, (2, 4), (3, 4)), rounded),
+    "nn.StaticConv2d": Call(nn.StaticConv2d, lambda g: static_arguments(g, (3, 4, 2, 2)), made(nn.StaticConv2d)),
+    "nn.StaticConv2d.forward": Call(
+        nn.StaticConv2d.forward, static_input(nn.StaticConv2d, (2, 4, 3, 3), (3, 4, 2, 2)), rounded
+    ),
+    "nn.Quantize": Call(nn.Quantize, lambda g: {"qparams": activation_qparams(g)}, made(nn.Quantize)),
+    "nn.Quantize.forward": Call(
+        nn.Quantize.forward, lambda g: {"self": nn.Quantize(activation_qparams(g)), "x": numbers(g, 2, 3)}, rounded
+    ),
+    "nn.Dequantize": Call(nn.Dequantize, lambda g: {}, made(nn.Dequantize)),
+    "nn.Dequantize.forward": Call(
+        nn.Dequantize.forward, lambda g: {"self": nn.Dequantize(), "x": codes(g, 2, 3)}, real_output
+    ),
+    "workflow.quantize_dynamic": Call(
+        workflow.quantize_dynamic,
+        lambda g: {"model": float_model(), "layers": g.choice(None, [torch.nn.Linear]), "rule": None} | schemes(g),
+        prepared_holds,
+    ),
+    "workflow.prepare": Call(
+        workflow.prepare,
+        lambda g: {"model": float_model(), "observer": g.choice(MinMax, Percentile), "rule": "fbgemm"} | schemes(g),
+        prepared_holds,
+    ),
+    "workflow.prepare_qat": Call(
+        workflow.prepare_qat,
+        lambda g: {"model": float_model(), "method": g.choice("ste", "lsq"), "rule": "fbgemm"} | schemes(g),
+        prepared_holds,
+    ),
+    "workflow.convert": Call(
+        workflow.convert, lambda g: {"prepared": g.choice(observing_model, learning_model)()}, prepared_holds
+    ),
+    "workflow.report": Call(
+        workflow.report,
+        lambda g: {"model": quantized_model(), "data": torch.ones(2, 4), "float_model": None},
+        lambda result, a: len(result.layers) == 2,
+        fixed=("data",),  # handed to the model as it is, so errors are the model's
+    ),
+    "storage.save": Call(
+        storage.save,
+        lambda g: {"model": quantized_model(), "path": FOLDER / "saved.safetensors"},
+        lambda result, a: result == Path(a["path"]).stat().st_size,
+    ),
+    "storage.load": Call(storage.load, lambda g: {"path": checkpoint(), "model": float_model()}, prepared_holds),
+}
