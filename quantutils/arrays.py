@@ -109,8 +109,11 @@ def code_array(q, name, qmin=None, qmax=None):
     if dtype_name(q) not in CODE_DTYPES:
         raise TypeError(f"{name} has dtype {dtype_name(q)}; accepted: integer codes ({', '.join(CODE_DTYPES)})")
     xp = array_namespace(q)
-    if qmin is not None and int(np.prod(q.shape)) > 0:
-        wide = xp.astype(q, xp.int64)
+    if qmin is None:
+        return q, xp
+    limits = np.iinfo(dtype_name(q))
+    if (limits.min < qmin or limits.max > qmax) and int(np.prod(q.shape)) > 0:
+        wide = q if limits.bits == 8 else xp.astype(q, xp.int64)  # torch finds no extremes of uint16 and uint32
         low, high = int(xp.min(wide)), int(xp.max(wide))
         if low < qmin or high > qmax:
             raise ValueError(f"{name} holds codes from {low} to {high}; accepted: {qmin} to {qmax}")

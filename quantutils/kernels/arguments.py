@@ -68,9 +68,9 @@ def per_tensor(qparams, name):
 
 
 def activation_codes(x_codes, x_qparams, accepted, min_ndim, max_ndim):
-    """Activation codes minus their zero point, exact in int16, and their QParams."""
+    """Activation codes, within their QParams and with an accepted number of axes."""
     per_tensor(x_qparams, "x_qparams")
-    x_codes, xp = code_array(x_codes, "x_codes", x_qparams.qmin, x_qparams.qmax)
+    x_codes, _ = code_array(x_codes, "x_codes", x_qparams.qmin, x_qparams.qmax)
     if not min_ndim <= x_codes.ndim <= max_ndim:
         raise ValueError(f"x_codes has shape {tuple(x_codes.shape)}; accepted: {accepted}")
-    return xp.astype(x_codes, xp.int16) - x_qparams.zero_point
+    return x_codes

@@ -5,7 +5,9 @@ from array_api_compat import array_namespace
 from quantutils.arrays import flag, real_array
 from quantutils.kernels import arguments
 from quantutils.kernels.rules import find_rule, onednn_path
-from quantutils.matmul import integer_matmul
+from quantutils.matmul import integer_matmul, largest_safe_k
+
+LONGEST_FAST_K = largest_safe_k(255, 128)  # int32 holds any sum of so many products of codes
 
 
 def quantize_activations(x, rule, reduce_range=None):
@@ -50,7 +52,7 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     sw = arguments.weight_scales(weight_scale, channels, x)
     b = arguments.bias_array(bias, channels, x)
     codes, sx, zero_point = quantize_activations(x, rule, reduce_range)
-    a = _sums(xp.astype(codes, xp.int16) - zero_point, weight_codes, rows)
+    a = _sums(codes, zero_point, weight_codes, rows)
     sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx
     return xp.reshape(xp.asarray(found.dynamic(a, sx, sw, b)), (*x.shape[:-1], channels))
 
@@ -75,7 +77,9 @@ def linear_static(x_codes, x_qparams, weight_codes, weight_scale, bias, out_qpar
     found = find_rule(rule, lambda: onednn_path(rows, x.shape[-1], channels), static=True)
     sw = arguments.weight_scales(weight_scale, channels, x)
     b = arguments.bias_array(bias, channels, x)
-    codes = scaled_to_codes(found.static, _sums(x, weight_codes, rows), x_qparams, sw, b, out_qparams, relu)
+    codes = scaled_to_codes(
+        found.static, _sums(x, x_qparams.zero_point, weight_codes, rows), x_qparams, sw, b, out_qparams, relu
+    )
     return array_namespace(x).reshape(codes, (*x.shape[:-1], channels))
 
 
@@ -101,7 +105,13 @@ def _sizes(x, weight_codes, name):
     return rows, weight_codes.shape[0]
 
 
-def _sums(x, weight_codes, rows):
-    """Σ x·w of whole numbers, exact: int32 (rows, N)."""
-    xp = array_namespace(x)
-    return integer_matmul(xp.reshape(x, (rows, x.shape[-1])), xp.matrix_transpose(weight_codes))
+def _sums(codes, zero_point, weight_codes, rows):
+    """Σ (qx − zx)·qw, exact: int32 (rows, N)."""
+    xp = array_namespace(codes)
+    codes = xp.reshape(codes, (rows, codes.shape[-1]))
+    if hasattr(codes, "new_empty") and codes.shape[-1] <= LONGEST_FAST_K:
+        from quantutils.kernels.product import centred_product  # only here: it imports torch, whose tensors these are
+
+        narrow = codes if codes.dtype == xp.int8 else xp.astype(codes, xp.uint8, copy=False)
+        return centred_product(narrow, zero_point, xp.astype(weight_codes, xp.int8, copy=False))
+    return integer_matmul(xp.astype(codes, xp.int16) - zero_point, xp.matrix_transpose(weight_codes))

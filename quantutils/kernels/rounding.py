@@ -28,7 +28,7 @@ def rint(value):
 def rint_int32(value):
     """`rint` as the processor converts to 32-bit integers: what does not fit becomes −2³¹, even from above."""
     xp = array_namespace(value)
-    return xp.where(value < 2.0**31, rint(value), xp.full_like(value, -(2.0**31)))
+    return xp.where(value < 2.0**31, rint(value), -(2.0**31))
 
 
 def fma(a, b, c):

@@ -91,13 +91,13 @@ class DynamicLinear(nn.Module):
         codes, scale, zero_point = activation_codes(rows, self.activations)
         out = self._scaled_product(codes, scale, zero_point)
         if self.bias is not None:
-            out = out + self.bias
+            out += self.bias
         return out.reshape(*x.shape[:-1], self.weight.shape[0])
 
     def _scaled_product(self, codes, scale, zero_point):
         weight_codes = self.weight.codes()
         if self.weight.scheme.per != "group":
-            return centred_product(codes, zero_point, weight_codes).float() * (scale * self.weight.scale)
+            return centred_product(codes, zero_point, weight_codes).float().mul_(scale * self.weight.scale)
         size, total = self.weight.scheme.group_size, 0.0
         # One integer product a group: a scale that changes along K cannot be pulled out of one long sum.
         for group, start in enumerate(range(0, self.in_features, size)):
