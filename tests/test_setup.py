@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OWN_FOLDERS = [ROOT / name for name in ("quantutils", "tests", "tools", "benchmarks", "classroom")]
+OWN_FOLDERS = [ROOT / name for name in ("quantutils", "tests", "tools", "publish", "benchmarks")]
 
 
 def normalised(name):
@@ -21,13 +21,13 @@ def normalised(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def requirement_lines():
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+def requirement_lines(file="requirements.txt"):
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
-def pinned():
-    return [normalised(line.partition("==")[0]) for line in requirement_lines()]
+def pinned(file="requirements.txt"):
+    return [normalised(line.partition("==")[0]) for line in requirement_lines(file)]
 
 
 def project():
@@ -52,7 +52,7 @@ def imported_modules(path):
 # Pins
 
 
-@pytest.mark.parametrize("line", requirement_lines())
+@pytest.mark.parametrize("line", requirement_lines() + requirement_lines("benchmarks/requirements.txt"))
 def test_every_requirement_is_one_exact_pin(line):
     assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)
 
@@ -83,13 +83,14 @@ def test_what_the_package_depends_on_is_pinned():
 
 @pytest.mark.parametrize("path", python_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_module_that_a_file_imports_is_pinned(path):
-    own = {"quantutils", *(file.stem for file in python_files())}
+    own = {name for file in python_files() for name in (file.stem, *file.relative_to(ROOT).parts[:-1])}
+    pins = pinned() + (pinned("benchmarks/requirements.txt") if path.parent.name == "benchmarks" else [])
     distributions = packages_distributions()
     foreign = imported_modules(path) - set(sys.stdlib_module_names) - own
     missing = {
         module
         for module in foreign
-        if not {normalised(name) for name in distributions.get(module, [module])} & set(pinned())
+        if not {normalised(name) for name in distributions.get(module, [module])} & set(pins)
     }
     assert missing == set()
 
