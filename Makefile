@@ -6,7 +6,7 @@ IN_VENV := .venv/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: lab test bench slides site pdf notebooks setup
+.PHONY: lab test test-other-cpu bench slides site pdf notebooks setup
 
 lab: setup
 	$(IN_VENV) -m jupyterlab --config=jupyter_lab_config.py notebooks/00_start_here.ipynb
@@ -16,6 +16,10 @@ test: setup
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile
+
+# The notebooks once more on another processor's arithmetic: torch, MKL and oneDNN are held to AVX2
+test-other-cpu: setup
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 $(IN_VENV) -m pytest --numprocesses 2 --dist loadfile notebooks
 
 # Decks, decks as PDF, the web site: into _build/
 slides site pdf: setup

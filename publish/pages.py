@@ -7,7 +7,6 @@ from pathlib import Path
 from string import Template
 
 from nbconvert import HTMLExporter
-from traitlets.config import Config
 
 from publish.lessons import BuildError
 from publish.player import player
@@ -117,10 +116,13 @@ def _shows_picture(output):
 
 
 def _html(notebook):
-    config = Config()
-    config.HTMLExporter.exclude_input_prompt = config.HTMLExporter.exclude_output_prompt = True
-    config.HTMLExporter.exclude_anchor_links = True
-    exporter = HTMLExporter(config=config, template_name="course", extra_template_basedirs=[str(HERE / "templates")])
+    exporter = HTMLExporter(
+        template_name="course",
+        extra_template_basedirs=[str(HERE / "templates")],
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )
     body, _ = exporter.from_notebook_node(notebook)
     for pattern, replacement in LINKS:
         body = re.sub(pattern, replacement, body)
