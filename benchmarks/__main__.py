@@ -28,8 +28,7 @@ def main(arguments=None):
         result = importlib.import_module(f"benchmarks.{name}").measure()
         (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-        for peer, why in result["skipped"].items():
-            print(f"  skipped: {peer}: {why}", file=sys.stderr)
+        print("\n".join(report.lines_of(name, result)), flush=True)
     report.write()
 
 

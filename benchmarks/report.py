@@ -61,11 +61,16 @@ def every_row(results):
         "ratio above 1 means that ours is better. Spread: first and third quartile.",
     ]
     for name, result in results.items():
-        peers = ", ".join(f"{peer} {version}" for peer, version in result["peers"].items())
-        lines += ["", f"## {name}", "", f"Unit: {result['unit']}. Peers: {peers or 'none'}.", ""]
-        lines += [f"Skipped: {peer} ({why})." for peer, why in result["skipped"].items()]
-        lines += _accuracy_table(result) if name == "accuracy" else _table(result["rows"])
+        lines += ["", *lines_of(name, result)]
     return "\n".join(lines) + "\n"
+
+
+def lines_of(name, result):
+    """One benchmark in Markdown: its unit, its peers, what was skipped and why, every row."""
+    peers = ", ".join(f"{peer} {version}" for peer, version in result["peers"].items())
+    lines = [f"## {name}", "", f"Unit: {result['unit']}. Peers: {peers or 'none'}.", ""]
+    lines += [f"Skipped: {peer} ({why})." for peer, why in result["skipped"].items()]
+    return lines + (_accuracy_table(result) if name == "accuracy" else _table(result["rows"]))
 
 
 def _table(rows):
