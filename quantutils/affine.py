@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from quantutils.arrays import code_array, dtype_name, flag, real_array, real_numbers, whole_number
+from quantutils.arrays import code_array, dtype_name, flag, is_finite, real_array, real_numbers, whole_number
 
 FLOAT32 = np.finfo(np.float32)
 SCALES = (
@@ -133,16 +133,18 @@ class QParams:
         axis = self.axis % len(shape)
         if self.group_size is None:
             wanted = (*shape[:axis], len(self.scale), *shape[axis + 1 :])
-            spread = [values.reshape((-1,) + (1,) * (len(shape) - axis - 1)) for values in self._values()]
         else:
             groups = self.scale.shape[axis] if self.scale.ndim == len(shape) else 0
             wanted = (*self.scale.shape[:axis], groups * self.group_size, *self.scale.shape[axis + 1 :])
-            spread = [np.repeat(values, self.group_size, axis) for values in self._values()]
         if shape != wanted:
             raise ValueError(
                 f"{name} has shape {shape}; accepted: {wanted} (scale {np.shape(self.scale)} along axis {self.axis}"
                 + (f" in groups of {self.group_size})" if self.group_size else ")")
             )
+        if self.group_size is None:
+            spread = [values.reshape((-1,) + (1,) * (len(shape) - axis - 1)) for values in self._values()]
+        else:
+            spread = [np.repeat(values, self.group_size, axis) for values in self._values()]
         scale, zero_point = (xp.asarray(np.array(values), device=device(x)) for values in spread)
         return xp.astype(scale, dtype), zero_point
 
@@ -159,7 +161,7 @@ class QParams:
         >>> QParams(1.0, 0, -127, 127).quantize(np.array([0.5, 1.5, 2.5, 999.0]))
         array([  0,   2,   2, 127], dtype=int8)
         """
-        x, xp = real_array(x, "x")
+        x, xp = real_array(x, "x", look=self.axis is not None)
         x = _at_least_float32(x, xp)
         if self.axis is None:
             return self._in_blocks(x, xp, self.code_dtype)
@@ -193,7 +195,7 @@ class QParams:
         >>> QParams(0.25, 0, -127, 127).fake_quantize(np.array([0.3, -0.1]))
         array([0.25, 0.  ])
         """
-        x, xp = real_array(x, "x")
+        x, xp = real_array(x, "x", look=False)
         if self.axis is None and dtype_name(x) in ("float32", "float64"):
             return self._in_blocks(x, xp, dtype_name(x))
         dtype = "float64" if dtype_name(x) == "float64" else "float32"
@@ -211,6 +213,8 @@ class QParams:
         simulated = out.dtype == x.dtype
         for start in range(0, flat.shape[0], BLOCK):
             part = slice(start, start + BLOCK)
+            if not is_finite(flat[part], xp):
+                real_array(x, "x")  # which raises, and says how many are not
             with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
                 steps = xp.divide(flat[part], self.scale, out=out[part] if simulated else None)
             xp.round(steps, out=steps)

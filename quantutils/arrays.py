@@ -55,7 +55,7 @@ def real_array(x, name, *, allow_empty=True, look=True):
     size = int(np.prod(x.shape))
     if size == 0 and not allow_empty:
         raise ValueError(f"{name} is empty (shape {tuple(x.shape)}); accepted: at least one element")
-    if look and not _is_finite(x, xp):
+    if look and not is_finite(x, xp):
         nans = int(xp.sum(xp.astype(xp.isnan(x), xp.int64)))
         infinities = int(xp.sum(xp.astype(xp.isinf(x), xp.int64)))
         raise ValueError(f"{name} holds {nans} NaN and {infinities} infinite values; accepted: finite numbers")
@@ -74,7 +74,8 @@ def real_range(x, name):
     return x, xp, low, high
 
 
-def _is_finite(x, xp):
+def is_finite(x, xp):
+    """Whether every number of a real array is finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = float(xp.sum(x))
     # One fast pass says yes: NaN and infinities make every sum one. Finite numbers may too, and are then looked at.

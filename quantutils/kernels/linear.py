@@ -1,7 +1,9 @@
 """Integer linear layers, dynamic and static, by any of the named rules."""
 
+import numpy as np
 from array_api_compat import array_namespace
 
+from quantutils.affine import BLOCK
 from quantutils.arrays import flag, real_array
 from quantutils.kernels import arguments
 from quantutils.kernels.rules import find_rule, onednn_path
@@ -88,8 +90,11 @@ def scaled_to_codes(scale, a, x_qparams, sw, b, out_qparams, relu):
     xp = array_namespace(a)
     lowest = max(out_qparams.qmin, out_qparams.zero_point) if flag(relu, "relu") else out_qparams.qmin
     sx, sy = (arguments.parameter(qparams.scale, a) for qparams in (x_qparams, out_qparams))
-    codes = scale(a, sx, sw, b, sy, out_qparams.zero_point)
-    return xp.astype(xp.clip(codes, lowest, out_qparams.qmax), xp.uint8)
+    # A few rows at a time, so that what lies between the steps stays in the processor's cache.
+    size, rows = int(np.prod(a.shape)), max(a.shape[0], 1)
+    step = max(1, BLOCK * rows // max(size, 1))
+    parts = (scale(a[row : row + step, ...], sx, sw, b, sy, out_qparams.zero_point) for row in range(0, rows, step))
+    return xp.concat([xp.astype(xp.clip(part, lowest, out_qparams.qmax), xp.uint8) for part in parts])
 
 
 def _sizes(x, weight_codes, name):
