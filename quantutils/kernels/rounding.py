@@ -16,8 +16,9 @@ def double(value):
 
 
 def whole(value, like):
-    """Whole numbers held as floats, as integers of the dtype of `like`."""
-    return array_namespace(like).astype(value, like.dtype)
+    """Whole numbers held as floats, as the int32 that a bias is kept in (saturated); int64, so that sums do not wrap."""
+    xp = array_namespace(like)
+    return xp.astype(xp.clip(value, -(2.0**31), 2.0**31 - 1), xp.int64)
 
 
 def rint(value):
@@ -28,7 +29,10 @@ def rint(value):
 def rint_int32(value):
     """`rint` as the processor converts to 32-bit integers: what does not fit becomes −2³¹, even from above."""
     xp = array_namespace(value)
-    return xp.where(value < 2.0**31, rint(value), -(2.0**31))
+    whole_steps, too_large = rint(value), value >= 2.0**31
+    if not bool(xp.any(too_large)):  # nearly always, and where() takes longer than all the rest
+        return whole_steps
+    return xp.where(too_large, xp.full_like(value, -(2.0**31)), whole_steps)
 
 
 def fma(a, b, c):
