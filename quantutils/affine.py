@@ -211,6 +211,7 @@ class QParams:
         flat = xp.reshape(x, (-1,))
         out = xp.empty(flat.shape, dtype=getattr(xp, dtype), device=device(x))
         simulated = out.dtype == x.dtype
+        clip = np.clip if isinstance(flat, np.ndarray) else xp.clip  # the array API's goes by masks in NumPy: slow
         for start in range(0, flat.shape[0], BLOCK):
             part = slice(start, start + BLOCK)
             if not is_finite(flat[part], xp):
@@ -219,7 +220,7 @@ class QParams:
                 steps = xp.divide(flat[part], self.scale, out=out[part] if simulated else None)
             xp.round(steps, out=steps)
             # As clipping round(x / scale) + zero_point, but the sum is never larger than a code, hence exact.
-            xp.clip(steps, self.qmin - self.zero_point, self.qmax - self.zero_point, out=steps)
+            clip(steps, self.qmin - self.zero_point, self.qmax - self.zero_point, out=steps)
             if simulated:
                 steps += 0.0  # −0.0 becomes 0.0, which is what its code stands for
                 steps *= self.scale
