@@ -63,8 +63,8 @@ def with_noise(logits, size, seed):
     seed: of the noise, always the same for one seed. Raises TypeError or ValueError for other arguments.
     """
     logits = _rows(logits, "logits")
-    if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size < np.inf:
-        raise ValueError(f"size is {size!r}; accepted: a number above 0, as logit_error gives it")
+    if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size <= LARGEST:
+        raise ValueError(f"size is {size!r:.40}; accepted: a number above 0, as logit_error gives it")
     noise = np.random.default_rng(whole_number(seed, "seed", 0)).normal(size=logits.shape)
     return logits + size / logit_error(logits, logits + noise) * noise
 

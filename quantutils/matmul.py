@@ -14,7 +14,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from quantutils.affine import need_qparams
-from quantutils.arrays import as_array, code_array, flag, real_numbers, same_library, whole_number
+from quantutils.arrays import as_array, code_array, flag, real_array, real_numbers, same_library, whole_number
 
 INT32_MAX = 2**31 - 1
 
@@ -120,7 +120,9 @@ def quantized_matmul(qa, a_qparams, qb, b_qparams):
     xp = array_namespace(accumulator)
     scale_a = _along_result(a_qparams, a_qparams.scale, as_array(qa, "qa"), -2, "a_qparams", xp)
     scale_b = _along_result(b_qparams, b_qparams.scale, as_array(qb, "qb"), -1, "b_qparams", xp)
-    return xp.astype(xp.astype(accumulator, xp.float64) * scale_a * scale_b, xp.float32)
+    with np.errstate(over="ignore"):  # what leaves float32 is refused below
+        product = xp.astype(xp.astype(accumulator, xp.float64) * scale_a * scale_b, xp.float32)
+    return real_array(product, "the product at the scales of a_qparams and b_qparams")[0]
 
 
 def _along_result(qparams, values, matrix, axis, name, xp):

@@ -16,10 +16,10 @@ def weight_bytes(parameters, bits, group_size=None, scale_bits=16):
     (3500000000, 3937500000)
     """
     parameters = whole_number(parameters, "parameters", 1)  # a Python int: a NumPy uint8 would wrap round below
-    total = parameters * whole_number(bits, "bits", 1, 64)
+    total, scale_bits = parameters * whole_number(bits, "bits", 1, 64), whole_number(scale_bits, "scale_bits", 1, 64)
     if group_size is not None:
         groups = -(-parameters // whole_number(group_size, "group_size", 1))
-        total += groups * whole_number(scale_bits, "scale_bits", 1, 64)
+        total += groups * scale_bits
     return -(-total // 8)
 
 

@@ -13,7 +13,7 @@ def float32_numbers(x, name):
     if dtype_name(x) == "float64":
         xp = array_namespace(x)
         peak = float(xp.max(xp.abs(x))) if int(np.prod(x.shape)) else 0.0
-        if peak > FLOAT32.max:
+        if peak > float(FLOAT32.max):
             raise ValueError(f"{name} reaches {peak:g}; accepted: magnitudes up to {FLOAT32.max}")
     return fl(x)
 
@@ -54,7 +54,21 @@ def bias_array(bias, channels, like):
         raise ValueError(f"bias has shape {values.shape}; accepted: None or ({channels},), one for each output channel")
     if dtype_name(as_array(bias, "bias")) in CODE_DTYPES:
         raise TypeError("bias holds integers; accepted: the float bias, which each rule rounds in its own way")
+    if values.size and np.abs(values).max() > FLOAT32.max:
+        raise ValueError(f"bias reaches {np.abs(values).max():g}; accepted: magnitudes up to {FLOAT32.max}")
     return fl(parameter(values, like))
+
+
+def check_multiplier(sx, sw, sy):
+    """Raise ValueError unless float32 holds sx·sw and sx·sw/sy at full precision, so that no step is 0 or infinite."""
+    xp = array_namespace(sx)
+    products = sx * sw
+    for values in (products, products / sy):
+        if values.shape != (0,) and not bool(xp.all((values >= FLOAT32.tiny) & (values <= FLOAT32.max))):
+            raise ValueError(
+                f"x_qparams, weight_scale and out_qparams have scales whose product or quotient goes from"
+                f" {float(xp.min(values)):g} to {float(xp.max(values)):g}; accepted: {FLOAT32.tiny} to {FLOAT32.max}"
+            )
 
 
 def per_tensor(qparams, name):

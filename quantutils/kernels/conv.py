@@ -28,8 +28,8 @@ def conv2d_static(
     """The codes of a 2-d convolution, from codes to codes: uint8 (B, O, H', W'), within out_qparams.
 
     x_codes: (B, I, H, W), codes of x_qparams. weight_codes: (O, I/groups, kh, kw), −128 … 127. weight_scale: a number,
-    or (O,). bias: None or (O,). stride, padding, dilation: a number, or a pair for height and width; padding is done
-    with the zero point, which stands for 0.0. Other arguments and errors as `linear_static`.
+    or (O,). bias: None or (O,). stride, padding, dilation: a number, or a pair for height and width; padding, at
+    most 1024, is done with the zero point, which stands for 0.0. Other arguments and errors as `linear_static`.
 
     Two kernels do not return the exact sums' codes. fbgemm's depthwise kernels (one input channel a group, channels a
     multiple of 8) add pairs of products in 16 bits, which saturate for codes above 127: one reason why torch reduces
@@ -50,7 +50,7 @@ def conv2d_static(
     arguments.per_tensor(out_qparams, "out_qparams")
     weight_codes = arguments.weight_array(weight_codes, x, "x_codes", 4, "(O, I/groups, kh, kw)")
     stride, dilation = _pair(stride, "stride", 1), _pair(dilation, "dilation", 1)
-    padding, groups = _pair(padding, "padding", 0), whole_number(groups, "groups", 1)
+    padding, groups = _pair(padding, "padding", 0, 1024), whole_number(groups, "groups", 1)
     channels = weight_codes.shape[0]
     _check_sizes(tuple(x.shape), tuple(weight_codes.shape), groups, padding, dilation)
     sw = arguments.weight_scales(weight_scale, channels, x)
@@ -86,7 +86,7 @@ def integer_conv2d(
         if values.ndim != 4:
             raise ValueError(f"{name} has shape {tuple(values.shape)}; accepted: {layout}")
     stride, dilation = _pair(stride, "stride", 1), _pair(dilation, "dilation", 1)
-    padding, groups = _pair(padding, "padding", 0), whole_number(groups, "groups", 1)
+    padding, groups = _pair(padding, "padding", 0, 1024), whole_number(groups, "groups", 1)
     _check_sizes(tuple(x.shape), tuple(weights.shape), groups, padding, dilation)
     zx = whole_number(x_zero_point, "x_zero_point", -(2**15), 2**16 - 1)
     zw = np.asarray(code_array(weight_zero_point, "weight_zero_point", -(2**15), 2**16 - 1)[0]).astype(np.int64)
@@ -95,17 +95,20 @@ def integer_conv2d(
     zw = xp.asarray(zw.reshape(-1, 1, 1, 1), device=device(weights))
     x, weights = xp.astype(x, xp.int64) - zx, xp.astype(weights, xp.int64) - zw
     windows = _windows(x, weights.shape[2:], stride, padding, dilation)
-    sums = xp.reshape(_sums(windows, weights, groups), (*windows.shape[:3], weights.shape[0]))
+    try:
+        sums = xp.reshape(_sums(windows, weights, groups), (*windows.shape[:3], weights.shape[0]))
+    except ValueError as error:
+        raise ValueError(f"x_codes and weight_codes unfold into a product that is refused: {error}") from None
     return xp.permute_dims(sums, (0, 3, 1, 2))
 
 
-def _pair(value, name, low):
+def _pair(value, name, low, high=None):
     """A number, or a pair of them, as (for height, for width)."""
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"{name} is {value!r}; accepted: a number or a pair of them, for height and width")
-        return tuple(whole_number(one, name, low) for one in value)
-    return (whole_number(value, name, low),) * 2
+        return tuple(whole_number(one, name, low, high) for one in value)
+    return (whole_number(value, name, low, high),) * 2
 
 
 def _check_sizes(x_shape, weight_shape, groups, padding, dilation):

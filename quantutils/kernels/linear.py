@@ -56,7 +56,9 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     codes, sx, zero_point = quantize_activations(x, rule, reduce_range)
     a = _sums(codes, zero_point, weight_codes, rows)
     sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx
-    return xp.reshape(xp.asarray(found.dynamic(a, sx, sw, b)), (*x.shape[:-1], channels))
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused below
+        out = xp.reshape(xp.asarray(found.dynamic(a, sx, sw, b)), (*x.shape[:-1], channels))
+    return real_array(out, "x times weight_scale, plus bias,")[0]
 
 
 def linear_static(x_codes, x_qparams, weight_codes, weight_scale, bias, out_qparams, *, rule, relu=False):
@@ -94,7 +96,9 @@ def scaled_to_codes(scale, a, x_qparams, sw, b, out_qparams, relu):
     size, rows = int(np.prod(a.shape)), max(a.shape[0], 1)
     step = max(1, BLOCK * rows // max(size, 1))
     parts = (scale(a[row : row + step, ...], sx, sw, b, sy, out_qparams.zero_point) for row in range(0, rows, step))
-    return xp.concat([xp.astype(xp.clip(part, lowest, out_qparams.qmax), xp.uint8) for part in parts])
+    arguments.check_multiplier(sx, sw, sy)
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is clipped
+        return xp.concat([xp.astype(xp.clip(part, lowest, out_qparams.qmax), xp.uint8) for part in parts])
 
 
 def _sizes(x, weight_codes, name):

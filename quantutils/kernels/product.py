@@ -31,15 +31,7 @@ def integer_product(x_codes, weight_codes):
     (torch 2.13, CPU) and on some processors (see `int_mm_is_exact`), so these, unsigned codes and empty
     batches go through `integer_matmul`. Raises ValueError where int32 could overflow.
     """
-    for codes, name, layout in ((x_codes, "x_codes", "(rows, K)"), (weight_codes, "weight_codes", "(N, K)")):
-        if instance(codes, torch.Tensor, name).dtype not in (torch.int8, torch.uint8):
-            raise TypeError(f"{name} has dtype {codes.dtype}; accepted: int8 or uint8")
-        if codes.ndim != 2:
-            raise ValueError(f"{name} has shape {tuple(codes.shape)}; accepted: {layout}")
-    if x_codes.shape[1] != weight_codes.shape[1]:
-        raise ValueError(
-            f"weight_codes has shape {tuple(weight_codes.shape)}; accepted: (N, {x_codes.shape[1]}), the K of x_codes"
-        )
+    _check_codes(x_codes, weight_codes)
     transposed = weight_codes.T
     rows, k = x_codes.shape
     both_signed = x_codes.dtype == torch.int8 and weight_codes.dtype == torch.int8
@@ -54,7 +46,7 @@ def centred_product(x_codes, zero_point, weight_codes):
     x_codes: int8, or uint8, which is shifted by 128 into int8 so that the fast kernel serves.
     zero_point: a number, or (rows, 1).
     """
-    instance(weight_codes, torch.Tensor, "weight_codes")
+    _check_codes(x_codes, weight_codes)
     if not isinstance(zero_point, torch.Tensor):
         zero_point = whole_number(zero_point, "zero_point", -(2**15), 2**15 - 1)
     elif zero_point.dtype.is_floating_point or zero_point.dtype.is_complex or zero_point.dtype == torch.bool:
@@ -64,7 +56,7 @@ def centred_product(x_codes, zero_point, weight_codes):
     per_row = isinstance(zero_point, torch.Tensor)
     if per_row:
         zero_point = zero_point.to(torch.int64)
-    if instance(x_codes, torch.Tensor, "x_codes").dtype == torch.uint8:
+    if x_codes.dtype == torch.uint8:
         # Flipping the top bit takes 128 away, read as int8.
         x_codes, zero_point = (x_codes ^ 128).view(torch.int8), zero_point - 128
     if not per_row and zero_point == 0:
@@ -77,3 +69,16 @@ def centred_product(x_codes, zero_point, weight_codes):
     if x_codes.shape[1] * peak * (128 + farthest) > INT32_MAX:
         return product.to(torch.int64) - zero_point * sums.to(torch.int64)
     return product.sub_((zero_point.to(torch.int32) if per_row else zero_point) * sums)
+
+
+def _check_codes(x_codes, weight_codes):
+    """Raise TypeError or ValueError unless these are codes that multiply."""
+    for codes, name, layout in ((x_codes, "x_codes", "(rows, K)"), (weight_codes, "weight_codes", "(N, K)")):
+        if instance(codes, torch.Tensor, name).dtype not in (torch.int8, torch.uint8):
+            raise TypeError(f"{name} has dtype {codes.dtype}; accepted: int8 or uint8")
+        if codes.ndim != 2:
+            raise ValueError(f"{name} has shape {tuple(codes.shape)}; accepted: {layout}")
+    if x_codes.shape[1] != weight_codes.shape[1]:
+        raise ValueError(
+            f"weight_codes has shape {tuple(weight_codes.shape)}; accepted: (N, {x_codes.shape[1]}), the K of x_codes"
+        )

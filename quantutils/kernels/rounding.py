@@ -16,7 +16,7 @@ def double(value):
 
 
 def whole(value, like):
-    """Whole numbers held as floats, as the int32 that a bias is kept in (saturated); int64, so that sums do not wrap."""
+    """Whole numbers held as floats, as the int32 of a bias (saturated); in int64, so that sums do not wrap."""
     xp = array_namespace(like)
     return xp.astype(xp.clip(value, -(2.0**31), 2.0**31 - 1), xp.int64)
 

@@ -28,6 +28,7 @@ def activation_codes(rows, scheme):
     per_token = scheme.per == "token"
     if rows.numel() == 0:
         return rows.to(torch.int8), 1.0, 0
+    rows = rows.detach()
     low, high = (rows.amin(1), rows.amax(1)) if per_token else (rows.min(), rows.max())
     peak = torch.maximum(-low, high)
     if not bool((peak <= FLOAT32.max / 4).all()):

@@ -24,7 +24,7 @@ class WeightScheme:
     def __post_init__(self):
         whole_number(self.bits, "bits", 2, 8)
         flag(self.full_range, "full_range")
-        if self.per not in WEIGHT_GRANULARITIES:
+        if not isinstance(self.per, str) or self.per not in WEIGHT_GRANULARITIES:
             raise ValueError(f"per is {self.per!r}; accepted for weights: {', '.join(WEIGHT_GRANULARITIES)}")
         if (self.per == "group") != (self.group_size is not None):
             raise ValueError(f"group_size is {self.group_size} with per={self.per!r}; accepted: both or neither")
@@ -47,8 +47,7 @@ class ActivationScheme:
     reduce_range: bool = False
 
     def __post_init__(self):
-        whole_number(self.bits, "bits", 3 if self.reduce_range else 2, 8)
         flag(self.symmetric, "symmetric")
-        flag(self.reduce_range, "reduce_range")
-        if self.per not in ACTIVATION_GRANULARITIES:
+        whole_number(self.bits, "bits", 3 if flag(self.reduce_range, "reduce_range") else 2, 8)
+        if not isinstance(self.per, str) or self.per not in ACTIVATION_GRANULARITIES:
             raise ValueError(f"per is {self.per!r}; accepted for activations: {', '.join(ACTIVATION_GRANULARITIES)}")

@@ -120,7 +120,8 @@ class Dequantize(nn.Module):
 
     def forward(self, x):
         """Codes to a float tensor; floats stay as they are."""
-        instance(x, (Codes, torch.Tensor), "x")
+        if not isinstance(x, Codes):
+            real_array(instance(x, torch.Tensor, "x"), "x")
         return x.dequantize() if isinstance(x, Codes) else x
 
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from quantutils.affine import QParams, code_limits
 from quantutils.arrays import instance, real_array, whole_number
+from quantutils.kernels.arguments import float32_numbers
 from quantutils.nn.schemes import WeightScheme
 from quantutils.packing import pack_codes, unpack_codes
 
@@ -61,7 +62,9 @@ class QuantizedWeight(nn.Module):
         """
         instance(scheme, WeightScheme, "scheme")
         instance(weight, torch.Tensor, "weight")
-        weight = real_array(weight, "weight", allow_empty=False)[0].detach().float()
+        weight = float32_numbers(real_array(weight, "weight", allow_empty=False)[0], "weight").detach()
+        if weight.ndim < 2:
+            raise ValueError(f"weight has shape {tuple(weight.shape)}; accepted: (outputs, inputs, …)")
         made = cls(weight.shape, scheme)
         qmin, qmax = code_limits(scheme.bits, symmetric=True, full_range=scheme.full_range)
         if scale is None:

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from quantutils.arrays import instance
 from quantutils.kernels import NAMES
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.workflow.replacing import DYNAMIC_TWINS, dynamic_twin, need_module, recipe_of, replaced
@@ -54,7 +55,7 @@ def _choices(weights, activations, rule):
         rule = "fbgemm"
     if rule is None:
         return weights or WeightScheme(), activations or ActivationScheme(), None
-    if rule not in NAMES:
+    if not isinstance(rule, str) or rule not in NAMES:
         raise ValueError(f"rule is {rule!r}; accepted: {', '.join(NAMES)}, or None")
     if activations is not None:
         raise ValueError(f"activations is {activations} with rule={rule!r}; accepted: one of the two")
@@ -67,8 +68,8 @@ def _choices(weights, activations, rule):
 def _types(layers):
     if layers is None:
         return tuple(DYNAMIC_TWINS)
-    types = tuple(layers)
-    wrong = [layer for layer in types if layer not in DYNAMIC_TWINS]
+    types = tuple(instance(layers, (tuple, list, set), "layers"))
+    wrong = [layer for layer in types if not isinstance(layer, type) or layer not in DYNAMIC_TWINS]
     if wrong or not types:
         names = ", ".join(f"nn.{kind.__name__}" for kind in DYNAMIC_TWINS)
         raise ValueError(f"layers holds {wrong or 'nothing'}; accepted: some of {names}")

@@ -21,7 +21,7 @@ def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgem
     Raises TypeError or ValueError, naming the argument, for what does not fit.
     """
     need_module(model)
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         watches = hasattr(method, "observe")
         reason = "an observer, which watches and simulates nothing" if watches else repr(method)
         raise ValueError(f"method is {reason}; accepted: {', '.join(map(repr, METHODS))}")

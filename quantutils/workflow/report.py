@@ -70,6 +70,11 @@ def report(model, data, float_model=None):
     quantized = {name: module for name, module in model.named_modules() if hasattr(module, "recipe")}
     if not quantized:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
+    missing = set(quantized) - {name for name, _ in float_model.named_modules(remove_duplicate=False)}
+    if missing:
+        raise ValueError(
+            f"float_model lacks {', '.join(sorted(missing))}; accepted: the model that model was made from"
+        )
     with torch.no_grad():
         lasts = {layer.recipe.get("stands_for", name) for name, layer in quantized.items()}
         wanted, inputs, output = _recorded(float_model, lasts | set(quantized), arguments)

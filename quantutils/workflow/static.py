@@ -53,8 +53,14 @@ def prepare(model, weights=None, activations=None, observer=MinMax, rule="fbgemm
     """
     need_module(model)
     weights, activations = checked_schemes(weights, activations, rule)
-    if not callable(observer) or not hasattr(observer(), "observe"):
-        raise TypeError(f"observer is {observer!r}; accepted: what makes an observer when called, such as MinMax")
+    try:
+        made = observer()
+    except TypeError as error:
+        raise TypeError(
+            f"observer is {observer!r:.80}; accepted: what makes an observer when called ({error})"
+        ) from None
+    if not hasattr(made, "observe"):
+        raise TypeError(f"observer is {observer!r:.80}; accepted: what makes an observer when called, such as MinMax")
     if model.training and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
         raise ValueError("model is in training mode; accepted: eval mode (model.eval()), or its BatchNorm would drift")
     copy, _ = replaced(model, lambda name, layer: None)
@@ -138,7 +144,7 @@ def _restart_counts(model, _given):
 
 def checked_schemes(weights, activations, rule):
     """Both schemes with their defaults filled in; TypeError or ValueError for what a static layer cannot have."""
-    if rule not in NAMES or rule == "torchao":
+    if not isinstance(rule, str) or rule not in NAMES or rule == "torchao":
         raise ValueError(f"rule is {rule!r}; accepted: {', '.join(name for name in NAMES if name != 'torchao')}")
     weights = WeightScheme(full_range=True) if weights is None else weights
     activations = ActivationScheme() if activations is None else activations

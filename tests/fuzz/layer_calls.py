@@ -219,6 +219,12 @@ LAYER_CALLS = {
         storage.save,
         lambda g: {"model": quantized_model(), "path": FOLDER / "saved.safetensors"},
         lambda result, a: result == Path(a["path"]).stat().st_size,
+        fixed=("path",),  # it would write files of any name
     ),
-    "storage.load": Call(storage.load, lambda g: {"path": checkpoint(), "model": float_model()}, prepared_holds),
+    "storage.load": Call(
+        storage.load,
+        lambda g: {"path": checkpoint(), "model": float_model()},
+        prepared_holds,
+        refusals=(TypeError, ValueError, FileNotFoundError),
+    ),
 }

@@ -76,7 +76,7 @@ def pair(given, names=("x", "x_hat"), least=1):
 
 
 def one_row(given):
-    return {"x": given.real((given.whole(1, 20),), 0.5, 4), "qparams": given.qparams()}
+    return {"x": given.real(given.sizes(20), 0.5, 4), "qparams": given.qparams()}
 
 
 def decibels(result, a):

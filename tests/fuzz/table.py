@@ -12,6 +12,7 @@ class Call(NamedTuple):
     arguments: from a Given, {name: value}, valid unless it is hard. holds: asserts something of the result, or returns
     whether it holds, from the result and the arguments. fixed: arguments that are never replaced by junk. changes_self:
     whether the call is meant to change its own object. also: what an error may name besides, state of the object.
+    refusals: the exceptions it may raise.
     """
 
     function: object
@@ -20,6 +21,7 @@ class Call(NamedTuple):
     fixed: tuple = ()
     changes_self: bool = False
     also: tuple = ()
+    refusals: tuple = (TypeError, ValueError)
 
 
 def finite(values):

@@ -112,7 +112,7 @@ def examine(call, given, how):
         warnings.simplefilter("error", RuntimeWarning)  # a warning is neither a result nor a refusal
         try:
             result = call.function(**arguments)
-        except (TypeError, ValueError) as refusal:
+        except call.refusals as refusal:
             error = refusal
             if how == "as documented":
                 raise
