@@ -7,7 +7,19 @@ import ipywidgets
 
 
 class _WithoutEcho:
-    """A control whose moves the kernel does not send back to the browser they came from: a tenth of a frame's time."""
+    """A control whose moves the kernel does not send back to the browser they came from: a tenth of a frame's time.
+
+    by_hand: whether the change that is being told now came from the browser.
+    """
+
+    by_hand = False
+
+    def set_state(self, sync_data):
+        self.by_hand = True
+        try:
+            super().set_state(sync_data)
+        finally:
+            self.by_hand = False
 
     def trait_metadata(self, traitname, key, default=None):
         return False if key == "echo_update" else super().trait_metadata(traitname, key, default)

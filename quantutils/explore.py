@@ -1,15 +1,19 @@
 """Explorers: sliders under the reader's hand, a picture that follows, and a read-out in words.
 
 A frame is a saved background plus the artists that moved (blitting on an Agg canvas), sent as a lightly
-compressed WebP to an Image widget: a quarter of the time that a full redraw takes.
+compressed PNG to an Image widget: a quarter of the time that a full redraw takes.
 """
 
+import asyncio
 import html
 import inspect
 import io
+import struct
 
 import ipywidgets
 import matplotlib
+import numpy as np
+from isal import isal_zlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
@@ -44,12 +48,9 @@ class _Frames:
         self.background = self.canvas.copy_from_bbox(self.figure.bbox)
 
     def frame(self, settings):
-        """The picture at these settings as the bytes of a WebP file without loss, and its read-out."""
+        """The picture at these settings as the bytes of a PNG file, and its read-out."""
         readout = self._draw(settings, lambda: self.canvas.restore_region(self.background))
-        with io.BytesIO() as file:
-            # At its lightest: two thirds of the time of a PNG at level 1, and half of its bytes.
-            self._pixels().convert("RGB").save(file, "WEBP", lossless=True, method=0, quality=0)
-            return file.getvalue(), readout
+        return fast_png(np.asarray(self.canvas.buffer_rgba())[..., :3]), readout
 
     def still(self):
         """What never moves, as an RGB picture."""
@@ -102,13 +103,17 @@ class Explorer(ipywidgets.VBox):
             self.controls[name] = widget
         reset = ipywidgets.Button(description="Reset", tooltip="Back to the first settings", icon="undo")
         reset.on_click(lambda _: self.reset())
+        width, height = self._frames.canvas.get_width_height()
         self.picture = ipywidgets.Image(
-            format="webp",
-            layout=ipywidgets.Layout(width=f"{self._frames.canvas.get_width_height()[0]}px", max_width="100%"),
+            format="png",
+            # The browser knows the size before it has the picture: nothing jumps, and nothing is laid out again.
+            width=str(width),
+            height=str(height),
+            layout=ipywidgets.Layout(max_width="100%"),
         )
         self._words = ipywidgets.HTML()
         self._trouble = ipywidgets.HTML()
-        self._holding = False
+        self._holding, self._waiting = False, None
         rows = ipywidgets.HBox(
             [*self.controls.values(), reset], layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         )
@@ -141,11 +146,20 @@ class Explorer(ipywidgets.VBox):
             self._holding = False
         self._redraw()
 
-    def _moved(self, _change):
-        # Drawn inside the event: the browser holds further moves back until this one is answered and then sends
-        # only the newest, so no queue builds up and the last position is never lost.
-        if not self._holding:
+    def _moved(self, change):
+        if self._holding:
+            return
+        if getattr(change.owner, "by_hand", False) and _loop_is_running():
+            # After the event, not in it: the browser holds the next move back until this one is answered. Moves that
+            # come while a frame is drawn wait for one frame together, at the newest settings, so nothing queues up.
+            if self._waiting is None:
+                self._waiting = asyncio.get_running_loop().call_soon(self._draw_waiting)
+        else:
             self._redraw()
+
+    def _draw_waiting(self):
+        self._waiting = None
+        self._redraw()
 
     def _redraw(self):
         try:
@@ -167,6 +181,30 @@ class Explorer(ipywidgets.VBox):
         data["text/plain"] = repr(self)
         data["image/png"] = self._fallback
         return data, {"image/png": {"alt": self._first_readout}}
+
+
+def _loop_is_running():
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # not in a kernel: in a script or a test
+        return False
+    return True
+
+
+def fast_png(pixels):
+    """A PNG file of RGB pixels, uint8 (height, width, 3), in a third of the time that zlib takes for one.
+
+    Source: PNG specification (W3C 2003), 5.6: signature, IHDR, IDAT, IEND; every row with filter 0, none.
+    """
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + 3 * width), np.uint8)
+    rows[:, 1:].reshape(height, width, 3)[:] = pixels
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
+    chunks = ((b"IHDR", header), (b"IDAT", isal_zlib.compress(rows, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", isal_zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
 
 
 def png_of(picture):

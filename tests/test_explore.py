@@ -1,5 +1,6 @@
 """Explorers: the frame shown is that of the settings, errors are seen, and nothing piles up."""
 
+import asyncio
 import base64
 import gc
 import io
@@ -217,6 +218,24 @@ def test_controls_become_widgets_with_labels_and_units():
     fine = Slider("Clip", 0, 1, 0.25, step=0.05).widget()
     assert isinstance(fine, ipywidgets.FloatSlider)
     assert fine.readout_format == ".2f"
+
+
+def test_moves_from_the_browser_are_drawn_after_the_event_together_and_the_last_one_counts():
+    widget, draws = explorer(), []
+    frame = widget._frames.frame
+    widget._frames.frame = lambda settings: draws.append(settings) or frame(settings)
+
+    async def by_hand():
+        for height in (30, 40, 50):
+            widget.controls["height"].set_state({"value": height})
+        assert draws == []  # the browser is answered first
+        await asyncio.sleep(0)
+        assert [settings["height"] for settings in draws] == [50]
+        widget.controls["height"].value = 60  # by code: at once
+        assert draws[-1]["height"] == 60
+        assert "60" in widget.readout
+
+    asyncio.run(by_hand())
 
 
 def test_a_move_is_not_sent_back_to_the_browser_it_came_from():
