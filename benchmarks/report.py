@@ -6,9 +6,10 @@ All three are written from benchmarks/results alone, so they cannot drift from i
 import json
 from pathlib import Path
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from quantutils.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, STYLE, in_style, png_bytes
+from quantutils.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, STYLE, in_style, log_ticks, png_bytes
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PLOT = ROOT / "benchmarks" / "results", ROOT / "images" / "benchmarks.png"
@@ -107,12 +108,17 @@ def plot(results):
     rows = [row for name in SPEED if name in results for row in results[name]["rows"] if row["aim"]]
     bars = 0.5 * max(len(rows), 1) + 0.6
     figure = Figure(figsize=(9.6, 3.4 + bars), dpi=100, layout="constrained")
-    fast, right = figure.subplots(2, 1, height_ratios=(bars, 3.4))
+    FigureCanvasAgg(figure)
+    # Two figures in one: long names above must not narrow the panel below.
+    fast, right = (part.subplots() for part in figure.subfigures(2, 1, height_ratios=(bars, 3.4)))
     names = [f"{row['what']}\nbeside {row['peer']}" for row in rows]
     colors = [BLUE if row["met"] else ORANGE for row in rows]
     fast.barh(names, [row["ratio"] for row in rows], color=colors, hatch=["" if row["met"] else "//" for row in rows])
     fast.axvline(1, color="black", linewidth=1)
     fast.set_xscale("log")
+    log_ticks(fast.xaxis, [1, 3, 10, 30, 100])
+    fast.set_xlim(0.8, 2.5 * max([row["ratio"] for row in rows], default=1))
+    fast.margins(y=0.01)
     fast.invert_yaxis()
     fast.tick_params(axis="y", labelsize=STYLE["ytick.labelsize"])
     fast.set_xlabel("times as fast as the peer (log; hatched: aim not met)")
