@@ -66,7 +66,10 @@ def with_noise(logits, size, seed):
     if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size <= LARGEST:
         raise ValueError(f"size is {size!r:.40}; accepted: a number above 0, as logit_error gives it")
     noise = np.random.default_rng(whole_number(seed, "seed", 0)).normal(size=logits.shape)
-    return logits + size / logit_error(logits, logits + noise) * noise
+    unscaled = logit_error(logits, logits + noise)
+    if unscaled == 0:
+        raise ValueError(f"logits reaches {np.abs(logits).max():g}, where noise of about 1 is lost in rounding")
+    return logits + size / unscaled * noise
 
 
 def changed(logits, noisy):
@@ -83,6 +86,8 @@ def variation_sqnr_db(x, x_hat):
     """
     x, x_hat = (_numbers(values, name) for values, name in ((x, "x"), (x_hat, "x_hat")))
     same_shape(x, x_hat, "x", "x_hat")
+    if x.ndim == 0:
+        raise ValueError("x has shape (); accepted: (rows, …)")
     signal, noise = np.sum((x - x.mean(axis=0)) ** 2), np.sum((x_hat - x) ** 2)
     if signal == 0:
         raise ValueError("x is the same in every row; accepted: something that varies")

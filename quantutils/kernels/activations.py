@@ -108,7 +108,9 @@ def onnx(x, reduce_range=False):
     xp = array_namespace(x)
     low, high = (np.float32(end) for end in _range(x, xp))
     low, high = min(low, np.float32(0)), max(high, np.float32(0))
-    scale = (high - low) / np.float32(255) if high > low else np.float32(1)
+    if not float(high) - float(low) <= float(FLOAT32.max):
+        raise ValueError(f"x goes from {low:g} to {high:g}; accepted: a width that float32 holds, up to {FLOAT32.max}")
+    scale = (high - low) / np.float32(255) or np.float32(1)
     zero_point = int(np.rint(np.clip(-low / scale, 0, 255)))
     scale = _scalar(scale, x)
     return Activations(_codes(rint(x / fl(scale)) + zero_point, xp), scale, zero_point)

@@ -135,7 +135,7 @@ def weight_holds(result, a):
 
 
 def rounded(result, a):
-    within(result.codes, 0, 255, result.shape)
+    within(result.codes, -128, 255, result.shape)
 
 
 def prepared_holds(result, a):
