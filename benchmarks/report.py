@@ -43,12 +43,14 @@ def kept():
 
 def part_of_readme(results):
     """The lines between the two marks in README.md: the rows that have an aim, met or not."""
-    rows = [row for name in SPEED if name in results for row in results[name]["rows"] if row["aim"]]
-    lines = ["| measured | beside | times as fast | aim | met |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {row['what']} | {row['peer']} | {row['ratio']:.3g} | {row['aim']} | {'yes' if row['met'] else 'no'} |"
-        for row in rows
-    ]
+    lines = ["| measured | ours | beside | theirs | times as good | aim | met |", "|---|---|---|---|---|---|---|"]
+    for name in SPEED:
+        unit = " s" if results.get(name, {}).get("unit") == "seconds" else ""  # otherwise the row itself names it
+        for row in results.get(name, {"rows": []})["rows"]:
+            if row["aim"]:
+                ours, theirs = (_number(row.get(side)) + unit for side in ("ours", "theirs"))
+                cells = (row["what"], ours, row["peer"], theirs, f"{row['ratio']:.3g}", row["aim"])
+                lines.append(f"| {' | '.join(cells)} | {'yes' if row['met'] else 'no'} |")
     return "\n".join([BEGIN, *lines, END])
 
 
