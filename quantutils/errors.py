@@ -91,8 +91,9 @@ def product_sqnr_db(sqnr_a_db, sqnr_b_db):
     for name, value in (("sqnr_a_db", sqnr_a_db), ("sqnr_b_db", sqnr_b_db)):
         if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
             raise TypeError(f"{name} is {value!r}; accepted: a number of decibels")
-        if math.isnan(value) or value == -math.inf:
-            raise ValueError(f"{name} is {value}; accepted: a number of decibels, or inf for no noise")
+        # A whole number may be larger than any float.
+        if value != value or value == -math.inf or 1e300 < abs(value) < math.inf:
+            raise ValueError(f"{name} is {value!s:.40}; accepted: a number of decibels, or inf for no noise")
     worse, better = sorted((float(sqnr_a_db), float(sqnr_b_db)))
     if worse == math.inf:
         return math.inf

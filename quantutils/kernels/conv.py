@@ -49,7 +49,7 @@ def conv2d_static(
     x = array_namespace(x).astype(x, array_namespace(x).int16) - x_qparams.zero_point
     arguments.per_tensor(out_qparams, "out_qparams")
     weight_codes = arguments.weight_array(weight_codes, x, "x_codes", 4, "(O, I/groups, kh, kw)")
-    stride, dilation = _pair(stride, "stride", 1), _pair(dilation, "dilation", 1)
+    stride, dilation = _pair(stride, "stride", 1, 2**15), _pair(dilation, "dilation", 1, 2**15)
     padding, groups = _pair(padding, "padding", 0, 1024), whole_number(groups, "groups", 1)
     channels = weight_codes.shape[0]
     _check_sizes(tuple(x.shape), tuple(weight_codes.shape), groups, padding, dilation)
@@ -85,7 +85,7 @@ def integer_conv2d(
     for values, name, layout in ((x, "x_codes", "(B, I, H, W)"), (weights, "weight_codes", "(O, I/groups, kh, kw)")):
         if values.ndim != 4:
             raise ValueError(f"{name} has shape {tuple(values.shape)}; accepted: {layout}")
-    stride, dilation = _pair(stride, "stride", 1), _pair(dilation, "dilation", 1)
+    stride, dilation = _pair(stride, "stride", 1, 2**15), _pair(dilation, "dilation", 1, 2**15)
     padding, groups = _pair(padding, "padding", 0, 1024), whole_number(groups, "groups", 1)
     _check_sizes(tuple(x.shape), tuple(weights.shape), groups, padding, dilation)
     zx = whole_number(x_zero_point, "x_zero_point", -(2**15), 2**16 - 1)

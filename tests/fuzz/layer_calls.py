@@ -181,7 +181,7 @@ LAYER_CALLS = {
     "nn.StaticLinear.forward": Call(nn.StaticLinear.forward, static_input(nn.StaticLinear, (2, 4), (3, 4)), rounded),
     "nn.StaticConv2d": Call(nn.StaticConv2d, lambda g: static_arguments(g, (3, 4, 2, 2)), made(nn.StaticConv2d)),
     "nn.StaticConv2d.forward": Call(
-        nn.StaticConv2d.forward, static_input(nn.StaticConv2d, (2, 4, 3, 3), (3, 4, 2, 2)), rounded
+        nn.StaticConv2d.forward, static_input(nn.StaticConv2d, (2, 4, 3, 3), (3, 4, 2, 2)), rounded, also=("x_codes",)
     ),
     "nn.Quantize": Call(nn.Quantize, lambda g: {"qparams": activation_qparams(g)}, made(nn.Quantize)),
     "nn.Quantize.forward": Call(
