@@ -95,13 +95,22 @@ def jupyterlab(folder, seconds=60):
 
 def run_all(page, address):
     """Open a notebook at this address of JupyterLab, run all its cells and wait until the kernel is idle."""
-    page.goto(address)
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-    # The toolbar says idle before there is a kernel, and running then asks for one; the status bar waits for it.
-    page.locator(".jp-StatusBar-TextItem:has-text('| Idle')").wait_for(timeout=60_000)
-    page.locator(".lm-MenuBar-itemLabel:has-text('Run')").click()
-    page.locator(".lm-Menu-itemLabel:text-is('Run All Cells')").click()
-    page.locator(".jp-StatusBar-TextItem:has-text('| Busy')").wait_for(timeout=60_000)
+    from playwright.sync_api import Error
+
+    for _ in range(4):  # a page whose connection to the kernel was lost does not find it again by itself
+        page.goto(address)
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
+        # The toolbar says idle before there is a kernel, and running then asks for one; the status bar waits for it.
+        with contextlib.suppress(Error):
+            page.locator(".jp-StatusBar-TextItem:has-text('| Idle')").wait_for(timeout=25_000)
+            break
+    started = page.locator(".jp-StatusBar-TextItem:has-text('| Busy'), .jp-InputPrompt:text-is('[*]:')").first
+    for _ in range(10):  # a click that comes while the session still connects does nothing
+        page.locator(".lm-MenuBar-itemLabel:has-text('Run')").click()
+        page.locator(".lm-Menu-itemLabel:text-is('Run All Cells')").click()
+        with contextlib.suppress(Error):
+            started.wait_for(timeout=6_000)
+            break
     # Between two cells the kernel is idle for a moment.
     page.wait_for_function(
         """() => {
