@@ -14,7 +14,14 @@ import torch
 from safetensors import safe_open
 
 from quantutils import QParams
-from quantutils.kernels import conv2d_static, linear_dynamic, linear_static, onednn_path, torch_range_qparams
+from quantutils.kernels import (
+    conv2d_static,
+    linear_dynamic,
+    linear_static,
+    onednn_conv_path,
+    onednn_path,
+    torch_range_qparams,
+)
 
 HERE = Path(__file__).resolve().parent
 MILLION = 1_000_000
@@ -262,29 +269,6 @@ def test_rules_differ_on_these_cases_so_that_they_can_be_told_apart(kind):
     answers = {rule: [ours(kind, rule, case) for case in cases] for rule in rules}
     for one, other in itertools.combinations(rules, 2):
         assert sum(np.sum(a != b) for a, b in zip(answers[one], answers[other], strict=True)) > 10, (one, other)
-
-
-# What onednn stands for
-
-
-@pytest.mark.parametrize(
-    ("isa", "size", "path"),
-    [
-        ("AVX512_CORE_VNNI", (1000, 1000, 1000), "onednn_vnni"),
-        ("AVX2", (1, 1, 1), "onednn_amx"),
-        ("AVX2_VNNI", (1000, 1000, 1000), "onednn_vnni"),
-    ],
-)
-def test_onednn_path_obeys_the_limit_that_onednn_obeys(monkeypatch, isa, size, path):
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", isa)
-    assert onednn_path(*size) == path
-
-
-def test_onednn_path_takes_tiles_for_large_products_only(monkeypatch):
-    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_int8": True, "avx512_bw": True, "avx2": True})
-    sizes = [(1000, 16, 1000), (32, 17, 8), (33, 17, 1), (1, 17, 257), (1, 17, 256)]
-    assert [onednn_path(*size)[7:] for size in sizes] == ["vnni", "vnni", "amx", "amx", "vnni"]
 
 
 def test_range_of_torch_is_that_of_its_header():
