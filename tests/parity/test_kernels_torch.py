@@ -18,7 +18,6 @@ from quantutils.kernels import (
     conv2d_static,
     linear_dynamic,
     linear_static,
-    onednn_conv_path,
     onednn_path,
     torch_range_qparams,
 )
