@@ -435,6 +435,7 @@ def test_dequantize_refuses_other_dtypes(dtype):
     ("qparams", "shape", "message"),
     [
         (QParams([1.0, 2.0], [0, 0], -8, 7, axis=0), (3, 2), r"shape \(3, 2\); accepted: \(2, 2\)"),
+        (QParams([1.0, 2.0], [0, 0], -8, 7, axis=0), (1, 2), r"shape \(1, 2\); accepted: \(2, 2\)"),
         (QParams([1.0, 2.0], [0, 0], -8, 7, axis=2), (3, 2), r"shape \(3, 2\); accepted: one that has axis 2"),
         (QParams([1.0], [0], -8, 7, axis=0), (), r"shape \(\); accepted: one that has axis 0"),
         (QParams(np.ones((2, 2)), np.zeros((2, 2), int), -8, 7, 1, 3), (2, 7), r"accepted: \(2, 6\).*groups of 3"),
