@@ -66,8 +66,10 @@ def chromium(**options):
 
 
 @contextlib.contextmanager
-def jupyterlab(folder, seconds=60):
+def jupyterlab(folder, seconds=60, options=()):
     """A JupyterLab of this environment that serves `folder` on a free port of this machine: its address with a token.
+
+    options: more of JupyterLab's command line.
 
     Raises TimeoutError, with the last lines of its log, if it does not answer within `seconds`.
     """
@@ -78,7 +80,7 @@ def jupyterlab(folder, seconds=60):
     address = f"http://127.0.0.1:{port}/lab?token={token}"
     command = [sys.executable, "-m", "jupyterlab", f"--config={ROOT / 'jupyter_lab_config.py'}", "--no-browser"]
     command += ["--allow-root", "--ServerApp.ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-    command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}"]
+    command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}", *options]
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=folder)
     try:

@@ -1,6 +1,7 @@
 """Lessons in JupyterLab, as a learner has them: run all, drag, use the keyboard, make an error, answer wrongly."""
 
 import io
+import json
 import shutil
 
 import numpy as np
@@ -19,7 +20,12 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     for name in LESSONS.values():
         shutil.copyfile(NOTEBOOKS / name, folder / name)
-    with jupyterlab(folder) as address:
+    # All cells laid out: otherwise a picture above that grows pushes the one under test out of view, and it is skipped.
+    settings = tmp_path_factory.mktemp("settings")
+    tracker = settings / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text(json.dumps({"windowingMode": "none"}))
+    with jupyterlab(folder, options=[f"--LabApp.user_settings_dir={settings}"]) as address:
         yield lambda lesson: address.replace("/lab?", f"/lab/tree/{LESSONS[lesson]}?")
 
 
@@ -28,17 +34,18 @@ def pixels(locator):
 
 
 def scrolled_to(page, selector):
-    """The first element of the notebook that matches, in view: JupyterLab lays out only what is near the window."""
-    found = page.locator(selector)
-    page.mouse.move(640, 400)
-    for _ in range(120):
-        if found.count():
-            break
-        page.mouse.wheel(0, 400)
-        page.wait_for_timeout(50)
-    found.first.evaluate("(node) => node.scrollIntoView({ block: 'end' })")
-    page.wait_for_timeout(500)
-    return found.first
+    """The first element of the notebook that matches, in view, when it has come to rest there."""
+    found = page.locator(selector).first
+    found.wait_for(timeout=60_000)
+    rest, before = 0, None
+    for _ in range(150):  # pictures above that still load move it
+        found.evaluate("(node) => node.scrollIntoView({ block: 'end' })")
+        page.wait_for_timeout(100)
+        box = found.bounding_box()
+        rest, before = (rest + 1 if box == before else 0), box
+        if rest == 10:
+            return found
+    raise AssertionError(f"{selector} does not come to rest: {before}")
 
 
 def until(page, output, sign, words):
