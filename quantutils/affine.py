@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from quantutils.arrays import code_array, dtype_name, flag, is_finite, real_array, real_numbers, whole_number
+from quantutils.arrays import at_least_float32, code_array, flag, is_finite, real_array, real_numbers, whole_number
 
 FLOAT32 = np.finfo(np.float32)
 SCALES = (
@@ -125,8 +125,9 @@ class QParams:
 
     def _along(self, x, xp, dtype, name="x"):
         """scale (as `dtype`) and zero_point, shaped so that they broadcast against `x`."""
+        both = self.scale, self.zero_point
         if self.axis is None:
-            return self.scale, self.zero_point
+            return both
         shape = tuple(x.shape)
         if not -len(shape) <= self.axis < len(shape):
             raise ValueError(f"{name} has shape {shape}; accepted: one that has axis {self.axis}")
@@ -142,14 +143,11 @@ class QParams:
                 + (f" in groups of {self.group_size})" if self.group_size else ")")
             )
         if self.group_size is None:
-            spread = [values.reshape((-1,) + (1,) * (len(shape) - axis - 1)) for values in self._values()]
+            spread = [values.reshape((-1,) + (1,) * (len(shape) - axis - 1)) for values in both]
         else:
-            spread = [np.repeat(values, self.group_size, axis) for values in self._values()]
+            spread = [np.repeat(values, self.group_size, axis) for values in both]
         scale, zero_point = (xp.asarray(np.array(values), device=device(x)) for values in spread)
         return xp.astype(scale, dtype), zero_point
-
-    def _values(self):
-        return self.scale, self.zero_point
 
     def quantize(self, x):
         """Codes of `x`: clip(round(x / scale) + zero_point, qmin, qmax), ties to even.
@@ -162,9 +160,9 @@ class QParams:
         array([  0,   2,   2, 127], dtype=int8)
         """
         x, xp = real_array(x, "x", look=self.axis is not None)
-        x = _at_least_float32(x, xp)
+        x = at_least_float32(x, xp)
         if self.axis is None:
-            return self._in_blocks(x, xp, self.code_dtype)
+            return self._in_blocks(x, xp, getattr(xp, self.code_dtype))
         scale, zero_point = self._along(x, xp, x.dtype)
         with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
             codes = xp.clip(xp.round(xp.asarray(x / scale)) + zero_point, self.qmin, self.qmax)
@@ -196,11 +194,11 @@ class QParams:
         array([0.25, 0.  ])
         """
         x, xp = real_array(x, "x", look=False)
-        if self.axis is None and dtype_name(x) in ("float32", "float64"):
-            return self._in_blocks(x, xp, dtype_name(x))
-        dtype = "float64" if dtype_name(x) == "float64" else "float32"
-        x_hat = self.dequantize(self.quantize(x), dtype)
-        if dtype_name(x) not in ("float32", "float64"):
+        wide = at_least_float32(x, xp)
+        if self.axis is None and wide is x:
+            return self._in_blocks(x, xp, x.dtype)
+        x_hat = self.dequantize(self.quantize(wide), "float64" if x.dtype == xp.float64 else "float32")
+        if wide is not x:
             # Half a step above float16's largest number is infinity; that number itself is nearer.
             largest = float(xp.finfo(x.dtype).max)
             x_hat = xp.clip(x_hat, -largest, largest)
@@ -209,7 +207,7 @@ class QParams:
     def _in_blocks(self, x, xp, dtype):
         """Per tensor, a block at a time: codes of x (float32 or float64), or x̂ where `dtype` is that of x."""
         flat = xp.reshape(x, (-1,))
-        out = xp.empty(flat.shape, dtype=getattr(xp, dtype), device=device(x))
+        out = xp.empty(flat.shape, dtype=dtype, device=device(x))
         simulated = out.dtype == x.dtype
         clip = np.clip if isinstance(flat, np.ndarray) else xp.clip  # the array API's goes by masks in NumPy: slow
         for start in range(0, flat.shape[0], BLOCK):
@@ -298,8 +296,3 @@ def _fits_float32(scale, zero_point, qmin, qmax):
     with np.errstate(over="ignore"):
         steps = np.maximum(qmax - zero_point, zero_point - qmin).astype(np.float32)
         return (scale >= FLOAT32.tiny) & np.isfinite(scale.astype(np.float32) * steps)
-
-
-def _at_least_float32(x, xp):
-    """Half types computed in float32; float32 and float64 as they are."""
-    return x if dtype_name(x) in ("float32", "float64") else xp.astype(x, xp.float32)

@@ -82,6 +82,11 @@ def is_finite(x, xp):
     return math.isfinite(total) or bool(xp.all(xp.isfinite(x)))
 
 
+def at_least_float32(x, xp):
+    """Half types as float32, in which they are computed; float32 and float64 as they are."""
+    return x if dtype_name(x) in ("float32", "float64") else xp.astype(x, xp.float32)
+
+
 def _foreign(x):
     """Whether NumPy holds a dtype that is not its own (ml_dtypes' bfloat16), which its functions know only in part."""
     return isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "V"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from strategies import DTYPES, LIMITS, hard_numbers, kinds, mappings, mappings_and_shapes, seeds, spread
 
 from quantutils import QParams, choose_qparams, code_limits
+from quantutils.affine import BLOCK
 
 SIGNED_8 = QParams(0.5, 3, -128, 127)
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -308,6 +309,28 @@ def test_inputs_stay_as_they_are_and_results_own_their_data(library, dtype):
     assert codes.tolist() == [2, -3, 0]
 
 
+@pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_worked_on_in_several_blocks_are_each_worked_on_once(library, dtype):
+    x = np.random.default_rng(1).normal(size=(2 * BLOCK + 3) * 3).astype(dtype)
+    alone = QParams(np.array([0.05]), np.array([3]), -50, 70, axis=0)  # per channel: all at once
+    qparams = QParams(0.05, 3, -50, 70)
+    for shape in ((-1,), (3, -1)):
+        given = library(x.reshape(shape))
+        codes, x_hat = qparams.quantize(given), qparams.fake_quantize(given)
+        assert tuple(codes.shape) == tuple(x_hat.shape) == x.reshape(shape).shape
+        assert np.array_equal(np.asarray(codes).ravel(), alone.quantize(x[None])[0])
+        assert np.asarray(x_hat).tobytes() == alone.fake_quantize(x[None]).tobytes()
+
+
+@pytest.mark.parametrize("method", ["quantize", "fake_quantize"])
+def test_what_is_not_finite_is_counted_over_all_blocks(method):
+    x = np.zeros(2 * BLOCK + 3, np.float32)
+    x[[0, -1]] = np.nan
+    with pytest.raises(ValueError, match=r"^x holds 2 NaN and 0 infinite values"):
+        getattr(SIGNED_8, method)(x)
+
+
 def test_a_tensor_with_a_gradient_is_quantized_without_it():
     x = torch.tensor([0.5, -0.75], requires_grad=True)
     assert QParams(0.25, 0, -128, 127).fake_quantize(x).requires_grad is False
@@ -356,6 +379,7 @@ def test_equal_qparams_are_equal_and_hash_alike():
         "QParams",
     ):
         assert one != changed
+        assert hash(one) != hash(changed)
 
 
 @pytest.mark.parametrize(

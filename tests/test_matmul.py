@@ -453,6 +453,10 @@ def test_operation_count_is_what_loops_count(sizes, a_symmetric, b_symmetric):
     assert predicted.added == sum(loops.values())
 
 
+def test_operation_count_takes_factors_for_asymmetric_unless_told():
+    assert operation_count(2, 3, 4) == operation_count(2, 3, 4, a_symmetric=False, b_symmetric=False)
+
+
 @pytest.mark.parametrize("name", ["m", "k", "n"])
 @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-3, ValueError), (2.0, TypeError), (None, TypeError)])
 def test_operation_count_refuses_sizes(name, value, error):

@@ -79,3 +79,48 @@ def test_onednn_path_by_processor_and_limit(monkeypatch, capabilities, limit, pa
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert onednn_path(1000, 1000, 1000) == f"onednn_{path}"
     assert onednn_conv_path(8, (64, 64, 3, 3), (9, 9), (1, 1), (1, 1), (1, 1), 1) == f"onednn_{path}"
+
+
+@pytest.mark.parametrize("limit", ["AVX", "SSE41", "AVX2"])
+def test_limits_below_avx512_are_known(monkeypatch, limit):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bw": True, "avx2": True})
+    assert onednn_path(1, 1, 1) == "onednn_amx"
+
+
+def test_sizes_of_nothing_are_taken(monkeypatch):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
+    assert onednn_path(0, 0, 0) == "onednn_vnni"
+    assert onednn_conv_path(0, (0, 0, 0, 0), (0, 0), (1, 1), (0, 0), (1, 1), 1) == "onednn_vnni"
+
+
+@pytest.mark.parametrize("name", ["m", "k", "n"])
+@pytest.mark.parametrize(("value", "error"), [(-1, ValueError), (1.5, TypeError)])
+def test_onednn_path_refuses(name, value, error):
+    with pytest.raises(error, match=f"^{name} is {value}; accepted: a whole number of at least 0$"):
+        onednn_path(**{"m": 1, "k": 1, "n": 1} | {name: value})
+
+
+CONV = {
+    "batch": 1,
+    "weight_shape": (8, 1, 3, 3),
+    "out_size": (9, 9),
+    "stride": (1, 1),
+    "padding": (0, 0),
+    "dilation": (1, 1),
+    "groups": 1,
+}
+
+
+@pytest.mark.parametrize(("name", "low"), [(name, name in ("stride", "dilation", "groups")) for name in CONV])
+def test_onednn_conv_path_refuses(name, low):
+    count = len(CONV[name]) if isinstance(CONV[name], tuple) else 0
+    below = (1,) * (count - 1) + (low - 1,) if count else low - 1
+    with pytest.raises(ValueError, match=f"^{name} is {low - 1}; accepted: a whole number of at least {int(low)}$"):
+        onednn_conv_path(**CONV | {name: below})
+    accepted = f"{count} whole numbers" if count else "a whole number"
+    with pytest.raises(TypeError, match=f"^{name} is '1'; accepted: {accepted}"):
+        onednn_conv_path(**CONV | {name: "1"})
+    if count:
+        with pytest.raises(ValueError, match=rf"^{name} is \(1,\); accepted: {accepted}$"):
+            onednn_conv_path(**CONV | {name: (1,)})
