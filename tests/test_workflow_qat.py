@@ -10,7 +10,7 @@ from torch.ao.quantization import DeQuantStub, QuantStub
 
 from quantutils import MinMax, storage, zoo
 from quantutils.nn import ActivationScheme, Codes, Dequantize, StaticConv2d, StaticLinear, WeightScheme
-from quantutils.nn.fake import FakeQuantized
+from quantutils.nn.fake import FakeActivation, FakeQuantized, FakeWeight
 from quantutils.workflow import convert, prepare_qat, report
 from quantutils.zoo.trained import BITS, WAYS
 
@@ -90,6 +90,22 @@ def test_weights_of_the_integers_are_the_trained_weights_rounded():
     codes = torch.round(fake.layer.weight.detach() / scale[:, None]).clamp(-3, 3)
     assert torch.equal(held.codes().float(), codes)
     torch.testing.assert_close(held.scale.flatten(), scale)
+
+
+def test_a_layer_that_was_given_other_bits_keeps_them_in_integers_and_in_a_file(tmp_path):
+    model, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(32, 6)
+    prepared = prepare_qat(model, WeightScheme(2), ActivationScheme(2), method="lsq")
+    prepared[2].weight = FakeWeight(prepared[2].layer.weight, WeightScheme(8), "lsq")
+    prepared[2].output = FakeActivation(8, "lsq")
+    prepared(x)
+    with torch.no_grad():
+        simulated = prepared.eval()(x)
+    integers = convert(prepared)
+    assert [layer.weight.scheme.bits for layer in (integers[0], integers[2])] == [2, 8]
+    assert [layer.output_qparams.qmax for layer in (integers[0], integers[2])] == [3, 255]
+    torch.testing.assert_close(integers(x), simulated, atol=1.01 * integers[2].output_qparams.scale, rtol=0)
+    storage.save(integers, tmp_path / "m")
+    assert torch.equal(storage.load(tmp_path / "m", model)(x), integers(x))
 
 
 def test_an_lstm_between_two_layers_has_ranges_of_its_own_after_it():

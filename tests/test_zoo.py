@@ -10,8 +10,11 @@ import torch
 from torch import nn
 
 from quantutils import zoo
+from quantutils.nn import ActivationScheme, WeightScheme
+from quantutils.workflow import prepare_qat
 from quantutils.zoo.classifiers import SEEDS, mlp_prefix
 from quantutils.zoo.shipped import WEIGHTS
+from quantutils.zoo.training import random_affine
 
 MLPS = [("relu", False), ("relu", True), ("tanh", False), ("sigmoid", False), ("identity", False)]
 BUILDERS = [zoo.digits_mlp, zoo.digits_cnn, zoo.char_lstm, zoo.char_transformer]
@@ -200,13 +203,51 @@ def test_training_is_the_same_for_the_same_seed_and_another_for_another():
         return zoo.trained_on(zoo.digits_mlp(False), images, labels, epochs=2, rate=3e-3, **choices)
 
     teacher = zoo.digits_mlp()
-    for choices in ({}, {"seed": 1}, {"moved": 1}, {"teacher": teacher}):
+    affine = {"degrees": 10, "shift": 0.5}
+    for choices in ({}, {"seed": 1}, {"moved": 1}, {"teacher": teacher}, {"affine": affine}):
         assert same_weights(model(**choices), model(**choices))
         assert not model(**choices).training
     assert not same_weights(model(), model(seed=1))
     assert not same_weights(model(), model(moved=1))
     assert not same_weights(model(), model(teacher=teacher))
+    assert not same_weights(model(), model(affine=affine))
+    assert same_weights(model(), model(scale_rate=0))  # nothing in a float model is a scale
     assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_scale_rate_is_that_of_the_trained_scales_alone():
+    images, labels = zoo.digits().train_images[:128], zoo.digits().train_labels[:128]
+    schemes = WeightScheme(4), ActivationScheme(4)
+    prepared = prepare_qat(zoo.digits_mlp(), *schemes, method="lsq")
+    prepared(images)  # sets the scales of the activations
+    before = {name: value.detach().clone() for name, value in prepared.named_parameters()}
+    after = dict(zoo.trained_on(prepared, images, labels, epochs=1, rate=1e-3, scale_rate=0).named_parameters())
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if name.endswith("scale")} <= kept
+    assert not any(name.endswith("layer.weight") for name in kept)
+
+
+def test_random_affine_leaves_moves_and_turns_as_asked():
+    images = zoo.digits().train_images[:200]
+
+    def bent(**most):
+        return random_affine(images, torch.Generator().manual_seed(0), **most)
+
+    torch.testing.assert_close(bent(), images, atol=1e-5, rtol=0)
+    assert torch.equal(bent(degrees=9, shear=0.1), bent(degrees=9, shear=0.1))
+    point = torch.zeros(4000, 1, 9, 9)
+    point[:, 0, 4, 4] = 1
+    rows, columns = (torch.arange(9.0).reshape(shape) for shape in ((9, 1), (1, 9)))
+    moved = random_affine(point, torch.Generator().manual_seed(0), shift=0.75)[:, 0]
+    for places in (rows, columns):
+        away = (moved * (places - 4)).sum((1, 2))
+        assert 0.7 < float(away.abs().max()) <= 0.7501
+        assert abs(float(away.mean())) < 0.03
+    point = torch.zeros(4000, 1, 9, 9)
+    point[:, 0, 4, 7] = 1
+    turned = random_affine(point, torch.Generator().manual_seed(0), degrees=10)[:, 0]
+    down = (turned * (rows - 4)).sum((1, 2)) / turned.sum((1, 2))
+    assert 0.4 < float(down.abs().max()) < 0.75  # 3 pixels from the middle, 10 degrees: 0.52
 
 
 def test_training_on_digits_learns_them():

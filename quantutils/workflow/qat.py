@@ -49,7 +49,7 @@ def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgem
     return prepared.train()
 
 
-def trained_twin(fake, weights, activations, rule):
+def trained_twin(fake, activations, rule):
     """The static layer of one FakeQuantized, with the scales that training left. ValueError if it never trained."""
     if int(fake.output.seen) == 0:
         raise ValueError(
@@ -58,7 +58,8 @@ def trained_twin(fake, weights, activations, rule):
         )
     out = _qparams(fake.output)
     given = _qparams(fake.input) if int(fake.input.seen) else out
-    recipe = recipe_of(weights, activations, rule) | {"relu": fake.relu, "stands_for": fake.stands_for}
+    # The fake layer's own scheme, so that one layer may have been given more bits than the rest.
+    recipe = recipe_of(fake.weight.scheme, activations, rule) | {"relu": fake.relu, "stands_for": fake.stands_for}
     return static_twin(fake.layer, recipe, given, out, fake.weight.scales(fake.layer.weight).detach())
 
 
@@ -72,7 +73,7 @@ def convert_qat(prepared):
 
     def make(_name, layer):
         if isinstance(layer, FakeQuantized):
-            return trained_twin(layer, *prepared.choices)
+            return trained_twin(layer, *prepared.choices[1:])
         return Dequantize() if isinstance(layer, OffGrid) else None
 
     new, _ = replaced(prepared, make)
