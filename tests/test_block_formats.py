@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
@@ -69,3 +70,7 @@ def test_damaged_bytes_and_unknown_names_are_refused():
         dequantize_blocks(np.zeros(34, np.int8), "Q8_0")
     with pytest.raises(ValueError, match=r"data has shape \(33,\)"):
         dequantize_blocks(np.zeros(33, np.uint8), "Q8_0")
+    with pytest.raises(TypeError, match="x is a Tensor; accepted: a NumPy array"):
+        quantize_blocks(torch.zeros(32), "Q8_0")
+    with pytest.raises(TypeError, match="data is a Tensor; accepted: a NumPy array"):
+        dequantize_blocks(torch.zeros(34, dtype=torch.uint8), "Q8_0")

@@ -71,6 +71,18 @@ def test_everything_else_sees_floats(codes, function):
     torch.testing.assert_close(out, function(codes.dequantize()))
 
 
+def test_pooling_that_returns_indices_sees_floats(codes):
+    found, places = nn.functional.max_pool2d(codes, 2, return_indices=True)
+    wanted, wanted_places = nn.functional.max_pool2d(codes.dequantize(), 2, return_indices=True)
+    assert torch.equal(found, wanted)
+    assert torch.equal(places, wanted_places)
+
+
+def test_names_that_a_tensor_does_not_have_are_no_attributes(codes):
+    assert not hasattr(codes, "__cuda_array_interface__")
+    assert not hasattr(codes, "no_such_method")
+
+
 def test_shape_length_and_dtype_are_those_of_the_floats(codes):
     assert codes.shape == (2, 3, 4, 4)
     assert len(codes) == 2
@@ -90,6 +102,10 @@ def test_as_float_goes_through_nested_results(codes):
     [
         (lambda: Codes(torch.ones(2), QPARAMS), "accepted: a uint8 or int8 torch tensor"),
         (lambda: Codes([1, 2], QPARAMS), "codes is list"),
+        (
+            lambda: Codes(torch.ones(2, dtype=torch.int8), QPARAMS),
+            r"qparams has codes 0 to 255; accepted: those of torch\.int8",
+        ),
         (lambda: Codes(torch.ones(2, dtype=torch.uint8), None), "qparams is None"),
         (lambda: Codes(torch.ones(2, dtype=torch.uint8), QParams([0.1, 0.2], [0, 0], 0, 255, axis=0)), "axis 0"),
     ],

@@ -109,6 +109,13 @@ def test_variation_of_data_around_zero_is_the_signal_itself():
         (lambda: margins_in_errors(LOGITS, LOGITS), ValueError, "noisy equals logits"),
         (lambda: with_noise(LOGITS, 0, 1), ValueError, "size is 0; accepted: a number above 0"),
         (lambda: with_noise(LOGITS, True, 1), ValueError, "size is True"),
+        (
+            lambda: with_noise(LOGITS * 1e100, 0.1, 1),
+            ValueError,
+            r"logits reaches 5e\+100, where noise of about 1 is lost",
+        ),
+        (lambda: changed(LOGITS, LOGITS * 1e300), ValueError, r"noisy reaches 5e\+300; accepted: magnitudes up to"),
+        (lambda: variation_sqnr_db(1.0, 1.0), ValueError, r"x has shape \(\); accepted: \(rows, …\)"),
         (lambda: variation_sqnr_db(np.ones((3, 2)), np.ones((3, 2))), ValueError, "x is the same in every row"),
         (lambda: variation_sqnr_db(LOGITS, LOGITS[:2]), ValueError, "x_hat has shape"),
     ],

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import as_library, kinds, mappings, seeds
 
-from quantutils import QParams, choose_qparams, code_usage, max_abs_error, mse, product_sqnr_db, sqnr_db
+from quantutils import QParams, choose_qparams, code_usage, error_parts, max_abs_error, mse, product_sqnr_db, sqnr_db
 
 PAIRS = [mse, max_abs_error, sqnr_db]
 numbers = st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=1, max_size=20)
@@ -166,6 +166,11 @@ def test_code_usage_refuses():
         code_usage([1], qparams)
     with pytest.raises(ValueError, match=r"^x holds 1 NaN"):
         code_usage([float("nan")], qparams)
+
+
+def test_error_parts_refuse_squares_beyond_float64():
+    with pytest.raises(ValueError, match=r"^x reaches 1e\+200; accepted: errors whose squares float64 holds"):
+        error_parts([0.0, 1e200], QParams(1.0, 0, -8, 7))
 
 
 def test_errors_leave_their_inputs_as_they_are():

@@ -9,6 +9,7 @@ import torch
 
 from quantutils import MSE
 from quantutils.exercises import check, exercise_ids
+from quantutils.exercises.judging import exercise
 
 
 def wide(codes):
@@ -439,3 +440,16 @@ def test_nonsense_never_raises_and_never_passes(exercise_id):
 def test_unknown_exercise_names_those_that_exist():
     with pytest.raises(ValueError, match=r"exercise_id is '99\.1'; accepted: one of 00\.1"):
         check("99.1", 0)
+
+
+def test_a_number_of_an_exercise_is_taken_once():
+    with pytest.raises(ValueError, match=r"exercise_id is '00\.1', which is taken; accepted: a new one"):
+        exercise("00.1")(lambda answer: "right")
+    assert check("00.1", RIGHT["00.1"][0]).passed
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_array_with_one_number_that_is_not_finite_is_wrong_in_words(bad):
+    verdict = check("04.1", lambda *given: np.where(exact(*given) > 0, bad, exact(*given)))
+    assert not verdict.passed
+    assert "finite numbers only, and your answer holds NaN or infinity" in verdict.message

@@ -236,6 +236,13 @@ CONV = {**STATIC_GIVEN, "x_codes": np.zeros((1, 4, 5, 5), np.uint8), "weight_cod
         ({"x": CODES}, TypeError, "x has dtype int8; accepted: real numbers"),
         ({"x": X * np.nan}, ValueError, "x holds 12 NaN"),
         ({"x": np.float32(1)}, ValueError, r"x has shape \(\); accepted: \(…, 3\)"),
+        ({"x": X.astype(float) * 1e300}, ValueError, r"x reaches .*e\+300; accepted: magnitudes up to 3\.40"),
+        (
+            {"x": np.array([[-3e38, 3e38, 0]], np.float32), "rule": "onnx"},
+            ValueError,
+            r"x goes from -3e\+38 to 3e\+38; accepted: a width that float32 holds, up to 3\.40",
+        ),
+        ({"bias": [1e39, 0.0]}, ValueError, r"bias reaches 1e\+39; accepted: magnitudes up to 3\.40"),
         (
             {"x": X.T},
             ValueError,
@@ -266,6 +273,11 @@ CONV = {**STATIC_GIVEN, "x_codes": np.zeros((1, 4, 5, 5), np.uint8), "weight_cod
 def test_dynamic_refuses_in_a_sentence(change, error, message):
     with pytest.raises(error, match=f"^{message}"):
         linear_dynamic(**{**DYNAMIC, **change})
+
+
+def test_activations_refuse_a_number_without_an_axis():
+    with pytest.raises(ValueError, match=r"^x has shape \(\); accepted: \(…, K\)$"):
+        quantize_activations(np.float32(1), rule="fbgemm")
 
 
 @pytest.mark.parametrize(

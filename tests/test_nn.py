@@ -161,6 +161,28 @@ def _flat(nested):
     return [nested] if isinstance(nested, torch.Tensor) else [tensor for part in nested for tensor in _flat(part)]
 
 
+def test_dropout_acts_between_layers_and_in_training_only():
+    twin = DynamicLSTM.from_float(nn.LSTM(6, 5, num_layers=2, dropout=0.5))
+    x = torch.randn(4, 3, 6)
+    assert not torch.equal(twin(x)[0], twin(x)[0])
+    twin.eval()
+    assert torch.equal(twin(x)[0], twin(x)[0])
+    with pytest.warns(UserWarning, match="dropout"):  # torch says that one layer has no place for it
+        single = DynamicLSTM.from_float(nn.LSTM(6, 5, dropout=0.5))
+    assert torch.equal(single(x)[0], single(x)[0])
+
+
+def test_a_printed_model_says_what_its_layers_hold():
+    grouped = DynamicLinear.from_float(nn.Linear(32, 12), WeightScheme(4, "group", 8), ActivationScheme(per="token"))
+    assert "32 → 12, weights 4 bits a group, activations 8 bits a token" in repr(nn.Sequential(grouped))
+    named = DynamicLinear.from_float(nn.Linear(32, 12), rule="fbgemm")
+    assert "32 → 12, weights 8 bits a channel, rule=fbgemm" in repr(named)
+    assert "20 × 32, weights 8 bits a channel" in repr(QuantizedEmbedding.from_float(nn.Embedding(20, 32)))
+    assert "16 → 12, 2 layers, both directions" in repr(
+        DynamicGRU.from_float(nn.GRU(16, 12, num_layers=2, bidirectional=True))
+    )
+
+
 def test_projection_is_refused():
     with pytest.raises(ValueError, match="proj_size is 4; accepted: 0"):
         DynamicLSTM.from_float(nn.LSTM(8, 8, proj_size=4))
@@ -195,6 +217,28 @@ def test_embedding_restores_the_rows_it_looks_up(scheme):
         (lambda: DynamicLinear.from_float(nn.Linear(4, 2))(torch.ones(3, 4, dtype=torch.int64)), "x has dtype int64"),
         (lambda: QuantizedEmbedding.from_float(nn.Embedding(4, 2, max_norm=1.0)), "max_norm"),
         (lambda: DynamicGRU.from_float(nn.GRU(4, 2))(torch.ones(3, 2, 5)), "x has shape"),
+        (lambda: DynamicGRU.from_float(nn.GRU(4, 2))(torch.ones(0, 2, 4)), r"x has no time steps \(shape \(0, 2, 4\)"),
+        (
+            lambda: DynamicGRU.from_float(nn.GRU(4, 2))(torch.ones(3, 2, 4), torch.zeros(1, 3, 2)),
+            r"state has shape \(1, 3, 2\); accepted: \(1, 2, 2\)",
+        ),
+        (
+            lambda: QuantizedWeight.from_float(torch.ones(3), WeightScheme()),
+            r"weight has shape \(3,\); accepted: \(out",
+        ),
+        (
+            lambda: QuantizedEmbedding(QuantizedWeight.from_float(torch.ones(2, 3, 4), WeightScheme())),
+            r"weight has shape \(2, 3, 4\); accepted: \(rows, features\)",
+        ),
+        (
+            lambda: activation_codes(torch.ones(2, 3, dtype=torch.float64), ActivationScheme()),
+            r"rows has dtype torch\.float64; accepted: float32",
+        ),
+        (lambda: activation_codes(torch.ones(3), ActivationScheme()), r"rows has shape \(3,\); accepted: \(rows, K\)"),
+        (
+            lambda: activation_codes(torch.tensor([[3e38]]), ActivationScheme()),
+            r"rows, the input x of a layer, reaches 3e",
+        ),
     ],
 )
 def test_bad_input_is_named(make, message):

@@ -39,6 +39,25 @@ def test_straight_through_value_and_gradient_are_the_formula(scale, zero_point, 
     torch.testing.assert_close(x.grad, weights * inside)
 
 
+def test_straight_through_a_scale_that_is_trained_gives_it_the_gradient_of_its_formula():
+    # x̂ = s·n with n = round(x/s): taken through, dx̂/ds = n − x/s inside the range, and the last step where clipped.
+    x = torch.tensor([0.6, -0.3, 9.0, -9.0], requires_grad=True)
+    scale = torch.tensor(0.5, requires_grad=True)
+    x_hat = fake_quantize_ste(x, scale, 0, -4, 3)
+    assert x_hat.tolist() == [0.5, -0.5, 1.5, -2.0]
+    x_hat.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert float(scale.grad) == pytest.approx((1 - 1.2) + (-1 + 0.6) + 3 - 4)
+
+
+def test_straight_through_half_types_keeps_their_dtype():
+    x = torch.tensor([0.6, 9.0], dtype=torch.bfloat16, requires_grad=True)
+    x_hat = fake_quantize_ste(x, 0.5, 0, -4, 3)
+    assert (x_hat.dtype, x_hat.tolist()) == (torch.bfloat16, [0.5, 1.5])
+    x_hat.sum().backward()
+    assert x.grad.tolist() == [1.0, 0.0]
+
+
 @pytest.mark.parametrize(("scale", "zero_point", "qmin", "qmax"), LIMITS)
 def test_learned_step_has_the_value_of_ste_and_the_gradients_of_the_paper(scale, zero_point, qmin, qmax):
     x, s = torch.randn(2000).mul(3).requires_grad_(), torch.tensor(scale, requires_grad=True)

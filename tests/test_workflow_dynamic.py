@@ -79,6 +79,26 @@ def test_a_layer_used_in_two_places_stays_one_layer():
     assert quantized[0] is quantized[2]
 
 
+class Optional(nn.Module):
+    """Two of its layers may be missing, or not be run."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.skipped = nn.Linear(4, 4), None, nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.first(x)
+
+
+def test_a_layer_that_is_missing_stays_missing_and_one_that_does_not_run_has_no_decibels():
+    quantized = quantize_dynamic(Optional(), **PLAIN)
+    assert quantized.second is None
+    rows = {row.name: row for row in report(quantized, torch.randn(3, 4)).layers}
+    assert rows["first"].alone_db > 20
+    assert rows["skipped"].alone_db is rows["skipped"].running_db is None
+    assert rows["skipped"].size < rows["skipped"].float_size
+
+
 def test_fewer_bits_are_smaller_and_noisier():
     model, x = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64)), torch.randn(32, 64)
     token = ActivationScheme(per="token")
@@ -125,6 +145,10 @@ def test_report_names_attention_left_in_float():
         (lambda: quantize_dynamic(nn.Linear(2, 2), layers=[]), "layers holds nothing"),
         (lambda: report(nn.Linear(2, 2), torch.ones(1, 2)), "float_model is None"),
         (lambda: report(nn.Linear(2, 2), torch.ones(1, 2), nn.Linear(2, 2)), "no quantized layer"),
+        (
+            lambda: report(quantize_dynamic(nn.Sequential(nn.Linear(2, 2))), torch.ones(1, 2), nn.Linear(2, 2)),
+            "float_model lacks 0; accepted: the model that model was made from",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):

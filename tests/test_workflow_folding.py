@@ -59,3 +59,12 @@ def test_folding_an_untraceable_model_changes_no_number_but_the_fused_relu():
     for layer in (model.body[0], nn.ReLU(), model.body[3], nn.ReLU(), model.body[5]):
         found = layer(found)
     torch.testing.assert_close(found, wanted)
+
+
+def test_a_batch_norm_without_a_relu_is_folded_and_its_layer_stands_for_it():
+    x = torch.randn(8, 4)
+    model = nn.Sequential(body()[0], body()[1], nn.Sigmoid()).eval()
+    wanted = model(x)
+    assert fold(model) == {"0": "1"}
+    assert isinstance(model[1], nn.Identity)
+    torch.testing.assert_close(model(x), wanted)

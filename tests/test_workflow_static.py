@@ -1,6 +1,7 @@
 """prepare, calibrate, convert: integers between layers, equal to torch.ao's, and errors that say what to do."""
 
 import copy
+import re
 import warnings
 
 import pytest
@@ -201,6 +202,10 @@ def calibrated(model, *batches, **choices):
         (lambda: prepare(nn.Linear(4, 2), weights="int8"), "weights is 'int8'; accepted: a WeightScheme"),
         (lambda: prepare(nn.Linear(4, 2), rule="torchao"), "rule is 'torchao'; accepted: onnx"),
         (lambda: prepare(nn.Linear(4, 2), observer=nn.ReLU), "observer is"),
+        (
+            lambda: prepare(nn.Linear(4, 2), observer=MinMax()),
+            r"observer is .*; accepted: what makes an observer when c",
+        ),
         (lambda: prepare(nn.Conv2d(1, 1, 3, padding="same")), "padding='same'"),
         (lambda: prepare(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")), "padding_mode='reflect'"),
         (lambda: prepare(3), "model is a int; accepted: a torch.nn.Module"),
@@ -210,6 +215,15 @@ def calibrated(model, *batches, **choices):
 def test_errors_say_what_to_do(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def test_a_printed_static_model_says_what_its_layers_hold():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval()
+    text = repr(convert(calibrated(model, torch.randn(16, 4))))
+    first, second = (line for line in text.splitlines() if "weights 8 bits a channel" in line)
+    assert "ReLU, out scale " in first
+    assert "ReLU" not in second
+    assert len(re.findall(r"(input|output)\): HeldQParams\(scale=[\d.e-]+, zero_point=\d+\)", text)) == 4
 
 
 def test_calibration_with_one_constant_that_is_not_zero_works():

@@ -25,6 +25,11 @@ def test_every_recording_is_recorded_by_the_tool(recorder):
     assert sorted(recorder.RECORDINGS) == kernel_names()
 
 
+def test_a_name_that_was_not_recorded_is_refused():
+    with pytest.raises(ValueError, match=r"name is 'onnx'; accepted: one of onnx_dynamic_quantize_linear, "):
+        recorded_kernel("onnx")
+
+
 @pytest.mark.parametrize("name", kernel_names())
 def test_live_kernel_still_answers_what_was_recorded(recorder, name):
     if name == "onnx_qlinear_matmul" and not int_mm_is_exact():
