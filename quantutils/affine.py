@@ -131,12 +131,10 @@ class QParams:
         shape = tuple(x.shape)
         if not -len(shape) <= self.axis < len(shape):
             raise ValueError(f"{name} has shape {shape}; accepted: one that has axis {self.axis}")
-        axis = self.axis % len(shape)
-        if self.group_size is None:
-            wanted = (*shape[:axis], len(self.scale), *shape[axis + 1 :])
-        else:
-            groups = self.scale.shape[axis] if self.scale.ndim == len(shape) else 0
-            wanted = (*self.scale.shape[:axis], groups * self.group_size, *self.scale.shape[axis + 1 :])
+        like = shape if self.group_size is None else self.scale.shape
+        axis = self.axis % len(like)
+        along = len(self.scale) if self.group_size is None else like[axis] * self.group_size
+        wanted = (*like[:axis], along, *like[axis + 1 :])
         if shape != wanted:
             raise ValueError(
                 f"{name} has shape {shape}; accepted: {wanted} (scale {np.shape(self.scale)} along axis {self.axis}"
@@ -272,7 +270,7 @@ def choose_qparams(
     zero_point = np.zeros(scale.shape, np.int64)
     if not symmetric:
         steps = low / np.maximum(scale, FLOAT32.tiny)  # a smaller scale is refused below
-        zero_point = np.clip(np.round(qmin - steps), qmin, qmax).astype(np.int64)
+        zero_point = np.round(qmin - steps).astype(np.int64)
     if not np.all(_fits_float32(scale, zero_point, qmin, qmax)):
         raise ValueError(f"low is {low} and high is {high}: the scale would be {scale}; accepted: {SCALES}")
     return QParams(scale, zero_point, qmin, qmax, axis, group_size)

@@ -1,6 +1,7 @@
 """The one formula: its invariants on random and tie-heavy numbers, its rules at the edges, and what it refuses."""
 
 import dataclasses
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import DTYPES, LIMITS, hard_numbers, kinds, mappings, mappings_and_shapes, seeds, spread
 
 from quantutils import QParams, choose_qparams, code_limits
-from quantutils.affine import BLOCK
+from quantutils.affine import BLOCK, need_qparams
 
 SIGNED_8 = QParams(0.5, 3, -128, 127)
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -170,11 +171,22 @@ def test_zero_goes_to_the_zero_point(low, high, signed, code):
 @pytest.mark.parametrize("bits", range(2, 17))
 def test_code_limits_of_every_width(bits):
     half = 2 ** (bits - 1)
+    assert code_limits() == (-128, 127)
     assert code_limits(bits) == (-half, half - 1)
     assert code_limits(bits, full_range=True) == (-half, half - 1)
     assert code_limits(bits, symmetric=True) == (1 - half, half - 1)
     assert code_limits(bits, symmetric=True, full_range=True) == (-half, half - 1)
     assert code_limits(bits, signed=False) == code_limits(bits, symmetric=True, signed=False) == (0, 2 * half - 1)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_ranges_in_an_array_are_chosen_each_alone(symmetric):
+    low, high = np.array([0.0, 0.0, 0.0]), np.array([0.5, 7.0, 25.5])
+    for signed in (False, True):
+        together = choose_qparams(low, high, 8, symmetric, signed, axis=0)
+        alone = [choose_qparams(0.0, each, 8, symmetric, signed) for each in high]
+        assert together.scale.tolist() == [qparams.scale for qparams in alone]
+        assert together.zero_point.tolist() == [qparams.zero_point for qparams in alone]
 
 
 def test_restricted_range_maps_both_ends_to_codes_of_one_magnitude():
@@ -226,6 +238,7 @@ def test_a_constant_array_comes_back(constant, symmetric):
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_all_zero_ranges_take_the_scale_they_are_given(symmetric):
     assert choose_qparams(0.0, 0.0, symmetric=symmetric, if_all_zero=0.25).scale == 0.25
+    assert choose_qparams(0.0, 0.0, symmetric=symmetric, if_all_zero=FLOAT32_TINY).scale == FLOAT32_TINY
     mixed = choose_qparams([0.0, -1.0], [0.0, 1.0], symmetric=symmetric, axis=0, if_all_zero=1)
     assert mixed.scale.tolist() == [1.0, 2 / (254 if symmetric else 255)]
     assert np.all(mixed.fake_quantize(np.zeros((2, 3))) == 0.0)
@@ -248,7 +261,21 @@ def test_widest_and_narrowest_scales_work_in_both_libraries():
 @pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
 def test_quotients_beyond_float32_are_clipped_without_a_warning(library):
     x = library(np.array([-FLOAT32_MAX, FLOAT32_MAX], np.float32))
-    assert QParams(FLOAT32_TINY, 0, -128, 127).quantize(x).tolist() == [-128, 127]
+    for qparams in (QParams(FLOAT32_TINY, 0, -128, 127), QParams([FLOAT32_TINY], [0], -128, 127, axis=0)):
+        given = x if qparams.axis is None else x[None]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert qparams.quantize(given).ravel().tolist() == [-128, 127]
+
+
+@pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
+def test_the_division_is_rounded_once_to_the_dtype_of_x(library):
+    # In float32 these quotients are ties, which go to even; in float64 they are not.
+    x = np.array([0.35, 0.45, 0.85], np.float32)
+    for qparams in (QParams(0.1, 0, -128, 127), QParams([0.1], [0], -128, 127, axis=0)):
+        given = x if qparams.axis is None else x[None]
+        assert qparams.quantize(library(given)).ravel().tolist() == [4, 4, 8]
+        assert qparams.quantize(library(given.astype(np.float64))).ravel().tolist() == [3, 5, 9]
 
 
 @pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
@@ -361,6 +388,8 @@ def test_qparams_do_not_follow_a_tensor_they_were_made_from():
 
 def test_qparams_take_whole_numbers_and_every_real_dtype_as_scale():
     assert QParams(1, 0, -8, 7) == QParams(1.0, np.int8(0), np.int64(-8), np.int64(7))
+    counts = QParams([[1]], [[0]], np.int8(-8), np.int8(7), np.int64(0), np.int64(2))
+    assert {type(each) for each in (counts.qmin, counts.qmax, counts.axis, counts.group_size)} == {int}
     for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
         assert QParams(torch.tensor(0.5, dtype=dtype), 0, -8, 7).scale == 0.5
 
@@ -427,8 +456,9 @@ def test_quantize_refuses_what_is_not_real_numbers(method, x, message):
 @pytest.mark.parametrize("method", ["quantize", "fake_quantize"])
 def test_quantize_refuses_and_counts_nan_and_infinities(library, method):
     x = library(np.array([np.nan, np.inf, -np.inf, 1.0]))
-    with pytest.raises(ValueError, match=r"^x holds 1 NaN and 2 infinite values; accepted: finite numbers"):
-        getattr(SIGNED_8, method)(x)
+    for qparams in (SIGNED_8, QParams(np.ones(4), np.zeros(4, int), -8, 7, axis=0)):
+        with pytest.raises(ValueError, match=r"^x holds 1 NaN and 2 infinite values; accepted: finite numbers"):
+            getattr(qparams, method)(x)
 
 
 @pytest.mark.parametrize(
@@ -458,11 +488,25 @@ def test_dequantize_refuses_other_dtypes(dtype):
 @pytest.mark.parametrize(
     ("qparams", "shape", "message"),
     [
-        (QParams([1.0, 2.0], [0, 0], -8, 7, axis=0), (3, 2), r"shape \(3, 2\); accepted: \(2, 2\)"),
+        (
+            QParams([1.0, 2.0], [0, 0], -8, 7, axis=0),
+            (3, 2),
+            r"shape \(3, 2\); accepted: \(2, 2\) \(scale \(2,\) along axis 0\)$",
+        ),
         (QParams([1.0, 2.0], [0, 0], -8, 7, axis=0), (1, 2), r"shape \(1, 2\); accepted: \(2, 2\)"),
         (QParams([1.0, 2.0], [0, 0], -8, 7, axis=2), (3, 2), r"shape \(3, 2\); accepted: one that has axis 2"),
         (QParams([1.0], [0], -8, 7, axis=0), (), r"shape \(\); accepted: one that has axis 0"),
-        (QParams(np.ones((2, 2)), np.zeros((2, 2), int), -8, 7, 1, 3), (2, 7), r"accepted: \(2, 6\).*groups of 3"),
+        (
+            QParams(np.ones((2, 2)), np.zeros((2, 2), int), -8, 7, 1, 3),
+            (2, 7),
+            r"accepted: \(2, 6\) \(.* in groups of 3\)$",
+        ),
+        (
+            QParams(np.ones((2, 2)), np.zeros((2, 2), int), -8, 7, -1, 3),
+            (5, 2, 7),
+            r"accepted: \(2, 6\) \(scale \(2, 2",
+        ),
+        (QParams(np.ones((2, 2)), np.zeros((2, 2), int), -8, 7, 0, 3), (6, 2, 1), r"accepted: \(6, 2\) \(scale \(2, 2"),
         (QParams(np.ones((2, 2)), np.zeros((2, 2), int), -8, 7, 1, 3), (6,), "accepted: one that has axis 1"),
         (QParams(np.ones((2, 2)), np.zeros((2, 2), int), -8, 7, 0, 3), (12,), r"shape \(12,\); accepted"),
     ],
@@ -504,6 +548,16 @@ def test_shapes_that_do_not_fit_the_axis_are_refused(qparams, shape, message):
         ({"qmax": -128}, ValueError, "qmax is -128; accepted: a whole number from -127"),
         ({"qmax": 2**16}, ValueError, "qmax is 65536; accepted: a whole number from -127 to 65407"),
         ({"group_size": 2}, ValueError, "group_size is 2 but axis is None"),
+        (
+            {"scale": [1.0], "zero_point": [0], "axis": 64},
+            ValueError,
+            "axis is 64; accepted: a whole number from -64 to 63",
+        ),
+        (
+            {"scale": [1.0], "zero_point": [0], "axis": -65},
+            ValueError,
+            "axis is -65; accepted: a whole number from -64",
+        ),
         ({"scale": [1.0], "zero_point": [0], "axis": 0.0}, TypeError, "axis is 0.0; accepted: a whole number"),
         ({"scale": [1.0], "zero_point": [0], "axis": 0, "group_size": 0}, ValueError, "group_size is 0; accepted"),
         ({"scale": [1.0], "zero_point": [0], "axis": 1, "group_size": 2}, ValueError, "axis is 1; accepted"),
@@ -542,7 +596,11 @@ def test_choose_qparams_refuses_ends_that_are_not_numbers(end, value, error, mes
         ({"low": 2.0}, ValueError, "low is 2.0 and high is 1.0; accepted: low at most high"),
         ({"low": [-1.0, 0.0]}, ValueError, r"high has shape \(\); accepted: that of low, \(2,\)"),
         ({"low": [-1.0], "high": [1.0]}, ValueError, r"scale has shape \(1,\) but axis is None"),
-        ({"low": 0, "high": 0}, ValueError, "low and high are both 0 in 1 of 1 ranges; accepted: .*if_all_zero"),
+        (
+            {"low": 0, "high": 0},
+            ValueError,
+            "low and high are both 0 in 1 of 1 ranges; accepted: .*with some width, or if_all_zero=1.0 to give all-zero data that scale$",
+        ),
         ({"low": 0, "high": 0, "if_all_zero": 0.0}, ValueError, "if_all_zero is 0.0; accepted: one positive number"),
         ({"low": 0, "high": 0, "if_all_zero": -1.0}, ValueError, "if_all_zero is -1.0; accepted: one positive number"),
         ({"if_all_zero": [1.0, 2.0]}, ValueError, r"if_all_zero is \[1.0, 2.0\]; accepted: one positive number"),
@@ -586,3 +644,9 @@ def test_any_finite_range_gives_finite_numbers_or_a_named_refusal(one, other, li
         x_hat = qparams.dequantize(codes)
         as_promised = np.all(np.isfinite(x_hat)) and np.array_equal(qparams.quantize(x_hat), codes)
     assert as_promised
+
+
+def test_what_is_no_qparams_is_refused_by_name():
+    assert need_qparams(SIGNED_8, "out_qparams") is None
+    with pytest.raises(TypeError, match=r"^out_qparams is 0\.5; accepted: a QParams, as choose_qparams returns it$"):
+        need_qparams(0.5, "out_qparams")
