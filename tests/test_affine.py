@@ -271,11 +271,11 @@ def test_quotients_beyond_float32_are_clipped_without_a_warning(library):
 @pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
 def test_the_division_is_rounded_once_to_the_dtype_of_x(library):
     # In float32 these quotients are ties, which go to even; in float64 they are not.
-    x = np.array([0.35, 0.45, 0.85], np.float32)
+    x = np.array([0.35, 0.85], np.float32)
     for qparams in (QParams(0.1, 0, -128, 127), QParams([0.1], [0], -128, 127, axis=0)):
         given = x if qparams.axis is None else x[None]
-        assert qparams.quantize(library(given)).ravel().tolist() == [4, 4, 8]
-        assert qparams.quantize(library(given.astype(np.float64))).ravel().tolist() == [3, 5, 9]
+        assert qparams.quantize(library(given)).ravel().tolist() == [4, 8]
+        assert qparams.quantize(library(given.astype(np.float64))).ravel().tolist() == [3, 9]
 
 
 @pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
@@ -599,7 +599,8 @@ def test_choose_qparams_refuses_ends_that_are_not_numbers(end, value, error, mes
         (
             {"low": 0, "high": 0},
             ValueError,
-            "low and high are both 0 in 1 of 1 ranges; accepted: .*with some width, or if_all_zero=1.0 to give all-zero data that scale$",
+            "low and high are both 0 in 1 of 1 ranges; accepted: a range with some width, or if_all_zero=1.0 to give"
+            " all-zero data that scale$",
         ),
         ({"low": 0, "high": 0, "if_all_zero": 0.0}, ValueError, "if_all_zero is 0.0; accepted: one positive number"),
         ({"low": 0, "high": 0, "if_all_zero": -1.0}, ValueError, "if_all_zero is -1.0; accepted: one positive number"),
