@@ -390,6 +390,29 @@ def test_qparams_take_whole_numbers_and_every_real_dtype_as_scale():
     assert QParams(1, 0, -8, 7) == QParams(1.0, np.int8(0), np.int64(-8), np.int64(7))
     counts = QParams([[1]], [[0]], np.int8(-8), np.int8(7), np.int64(0), np.int64(2))
     assert {type(each) for each in (counts.qmin, counts.qmax, counts.axis, counts.group_size)} == {int}
+    assert (counts.scale.dtype, counts.zero_point.dtype) == (np.float64, np.int64)
+    assert [type(each) for each in (SIGNED_8.scale, SIGNED_8.zero_point)] == [float, int]
+
+
+@pytest.mark.parametrize(("qmin", "qmax"), [(-(2**15), 2**15 - 1), (0, 2**16 - 1), (2**16 - 2, 2**16 - 1), (-7, -6)])
+def test_codes_of_up_to_16_bits_are_taken(qmin, qmax):
+    qparams = QParams(1.0, qmin, qmin, qmax)
+    assert qparams.quantize(np.array([-1.0, 1e6])).tolist() == [qmin, qmax]
+
+
+@pytest.mark.parametrize(
+    ("qmin", "qmax", "message"),
+    [
+        (-(2**15) - 1, 0, "qmin is -32769; accepted: a whole number from -32768 to 65534$"),
+        (2**16 - 1, 2**16, "qmin is 65535; accepted: a whole number from -32768 to 65534$"),
+        (5, 5, "qmax is 5; accepted: a whole number from 6 to 65535$"),
+        (5, 2**16, "qmax is 65536; accepted: a whole number from 6 to 65535$"),
+        (-1, 2**16 - 1, "qmax is 65535; accepted: a whole number from 0 to 65534$"),
+    ],
+)
+def test_codes_of_more_than_16_bits_are_refused(qmin, qmax, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        QParams(1.0, qmin, qmin, qmax)
     for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
         assert QParams(torch.tensor(0.5, dtype=dtype), 0, -8, 7).scale == 0.5
 
