@@ -24,6 +24,7 @@ ORDER = [
     "decisions",
     "kernels",
     "nn",
+    "gptq",
     "workflow",
     "storage",
     "zoo",

@@ -6,6 +6,7 @@ from quantutils.nn.product import centred_product, integer_product
 from quantutils.nn.recurrent import DynamicGRU, DynamicLSTM
 from quantutils.nn.schemes import ActivationScheme, WeightScheme
 from quantutils.nn.static import Dequantize, Quantize, StaticConv2d, StaticLinear
+from quantutils.nn.weight_only import WeightOnlyLinear
 from quantutils.nn.weights import QuantizedWeight, storage_bits
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "QuantizedWeight",
     "StaticConv2d",
     "StaticLinear",
+    "WeightOnlyLinear",
     "WeightScheme",
     "activation_codes",
     "as_float",

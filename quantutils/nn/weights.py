@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from quantutils.affine import QParams, code_limits
-from quantutils.arrays import instance, real_array, whole_number
+from quantutils.arrays import code_array, instance, real_array, whole_number
 from quantutils.kernels.arguments import float32_numbers
 from quantutils.nn.schemes import WeightScheme
 from quantutils.packing import pack_codes, unpack_codes
@@ -77,6 +77,30 @@ class QuantizedWeight(nn.Module):
         codes = torch.round((weight.double() * inverse.double()).float()).clamp(qmin, qmax)
         made.scale.copy_(scale)
         made._store(codes.to(torch.int8))
+        return made
+
+    @classmethod
+    def from_codes(cls, codes, scale, scheme):
+        """The QuantizedWeight of codes that were chosen elsewhere, by GPTQ say.
+
+        codes: int8, outputs first, each within the limits of `scheme`. scale: float32, positive; one for the tensor,
+        one an output, or (outputs, groups). Raises TypeError or ValueError for other dtypes, shapes or numbers.
+        """
+        instance(scheme, WeightScheme, "scheme")
+        if instance(codes, torch.Tensor, "codes").dtype != torch.int8:
+            raise TypeError(f"codes has dtype {codes.dtype}; accepted: int8")
+        if not codes.numel() or codes.ndim < 2:
+            raise ValueError(f"codes has shape {tuple(codes.shape)}; accepted: (outputs, inputs, …), none of them 0")
+        made = cls(codes.shape, scheme)
+        qmin, qmax = code_limits(scheme.bits, symmetric=True, full_range=scheme.full_range)
+        code_array(codes, "codes", qmin, qmax)
+        scale = float32_numbers(real_array(instance(scale, torch.Tensor, "scale"), "scale")[0], "scale")
+        if scale.shape != made.scale.shape or not bool((scale > 0).all()):
+            raise ValueError(
+                f"scale has shape {tuple(scale.shape)}; accepted: {tuple(made.scale.shape)}, each above 0, for {scheme}"
+            )
+        made.scale.copy_(scale)
+        made._store(codes)
         return made
 
     def _grouped(self, weight):

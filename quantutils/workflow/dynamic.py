@@ -5,7 +5,7 @@ from torch import nn
 from quantutils.arrays import instance
 from quantutils.kernels import NAMES
 from quantutils.nn import ActivationScheme, WeightScheme
-from quantutils.workflow.replacing import DYNAMIC_TWINS, dynamic_twin, need_module, recipe_of, replaced
+from quantutils.workflow.replacing import DYNAMIC_TWINS, dynamic_twin, need_module, origin, recipe_of, replaced
 
 
 def quantize_dynamic(model, weights=None, activations=None, rule=None, layers=None):
@@ -26,7 +26,7 @@ def quantize_dynamic(model, weights=None, activations=None, rule=None, layers=No
     embeddings = WeightScheme(weights.bits, "channel", None, weights.full_range) if weights.per == "tensor" else weights
 
     def make(name, layer):
-        if type(layer) not in types or _belongs_to_attention(name, model):
+        if type(layer) not in types or belongs_to_attention(name, model):
             return None
         scheme = embeddings if isinstance(layer, nn.Embedding) else weights
         return dynamic_twin(layer, recipe_of(scheme, activations, rule))
@@ -37,11 +37,11 @@ def quantize_dynamic(model, weights=None, activations=None, rule=None, layers=No
         wanted = ", ".join(kind.__name__ for kind in types)
         raise ValueError(f"model holds only {', '.join(kinds)}; accepted: a model with {wanted} somewhere in it")
     # Kept out of the module tree: it is neither saved, moved nor trained with the copy.
-    object.__setattr__(new, "float_model", model)
+    object.__setattr__(new, "float_model", origin(model))
     return new
 
 
-def _belongs_to_attention(name, model):
+def belongs_to_attention(name, model):
     """nn.MultiheadAttention reads its projection's float weight directly, so its layers must stay as they are."""
     parent = name.rpartition(".")[0]
     return isinstance(model.get_submodule(parent), nn.MultiheadAttention) if parent else False

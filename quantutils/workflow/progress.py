@@ -1,5 +1,6 @@
 """A line that says how far a long task is, and nothing at all for a short one."""
 
+import os
 import sys
 import time
 
@@ -10,17 +11,19 @@ def with_progress(items, doing, clock=time.monotonic, stream=None):
     """Yield the items; once two seconds have passed, say on stderr every second how many are done.
 
     items: iterable. doing: what is being done, "quantizing layers" say. clock, stream: for tests.
+    With the environment variable QUANTUTILS_PROGRESS=off nothing is said on stderr.
 
     >>> list(with_progress([3, 4], "counting"))
     [3, 4]
     """
-    items, stream = list(items), stream or sys.stderr
+    items, quiet = list(items), stream is None and os.environ.get("QUANTUTILS_PROGRESS") == "off"
+    stream = stream or sys.stderr
     start = said = clock()
     spoke = False
     for place, item in enumerate(items, 1):
         yield item
         now = clock()
-        if now - start >= QUIET_SECONDS and now - said >= 1.0:
+        if not quiet and now - start >= QUIET_SECONDS and now - said >= 1.0:
             print(f"\r{doing}: {place} of {len(items)}", end="", file=stream, flush=True)
             said, spoke = now, True
     if spoke:

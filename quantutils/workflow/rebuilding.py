@@ -11,7 +11,7 @@ from quantutils.workflow.replacing import DYNAMIC_TWINS, dynamic_twin, finished,
 
 STATIC_TWINS = {nn.Linear: "StaticLinear", nn.Conv2d: "StaticConv2d", QuantStub: "Quantize"}
 DYNAMIC_KINDS = {source: twin.__name__ for source, twin in DYNAMIC_TWINS.items()}
-KINDS = {*STATIC_TWINS.values(), *DYNAMIC_KINDS.values()}
+KINDS = {*STATIC_TWINS.values(), *DYNAMIC_KINDS.values(), "WeightOnlyLinear"}
 UNFILLED = QParams(1.0, 0, 0, 255)
 
 
@@ -25,6 +25,8 @@ def check_recipes(layers):
             if recipe["activations"] is not None:
                 ActivationScheme(**recipe["activations"])
             known = recipe["rule"] in (None, *NAMES) and recipe["kind"] in KINDS
+            if recipe["kind"] == "WeightOnlyLinear":
+                known &= recipe["rule"] is None and recipe["activations"] is None
             if recipe["kind"] in ("StaticLinear", "StaticConv2d"):
                 known &= recipe["rule"] not in (None, "torchao") and isinstance(recipe["relu"], bool)
         except (TypeError, KeyError, ValueError) as error:
@@ -50,9 +52,7 @@ def rebuilt(model, layers):
             return Dequantize() if static and type(layer) is DeQuantStub else None
         recipe = {key: value for key, value in layers[name].items() if key != "kind"}
         kind = layers[name]["kind"]
-        expected = (
-            STATIC_TWINS.get(type(layer)) if static else getattr(DYNAMIC_TWINS.get(type(layer)), "__name__", None)
-        )
+        expected = STATIC_TWINS.get(type(layer)) if static else _dynamic_kind(layer, recipe)
         if kind != expected:
             raise ValueError(f"path holds a {kind} at {name!r}, where model has a {type(layer).__name__}")
         if kind == "Quantize":
@@ -64,3 +64,10 @@ def rebuilt(model, layers):
         finished(new, model)
     object.__setattr__(new, "float_model", model)
     return new, set(made)
+
+
+def _dynamic_kind(layer, recipe):
+    """The name of the layer that `dynamic_twin` would make."""
+    if type(layer) is nn.Linear and recipe["activations"] is None and recipe["rule"] is None:
+        return "WeightOnlyLinear"
+    return DYNAMIC_KINDS.get(type(layer))

@@ -14,6 +14,7 @@ from quantutils.nn import (
     QuantizedWeight,
     StaticConv2d,
     StaticLinear,
+    WeightOnlyLinear,
     WeightScheme,
     as_float,
 )
@@ -34,16 +35,24 @@ def need_module(model, name="model"):
         raise TypeError(f"{name} is a {type(model).__name__}; accepted: a torch.nn.Module")
 
 
+def origin(model):
+    """The float model that `model` was made from; itself if it was not made by a workflow."""
+    return getattr(model, "float_model", model)
+
+
 def dynamic_twin(layer, recipe):
     """The quantized twin of one float layer, made as `recipe` says; the recipe stays with the twin.
 
-    recipe: {"weights": {…}, "activations": {…} or None, "rule": name or None}, plain values that a file can hold.
+    recipe: {"weights": {…}, "activations": {…} or None, "rule": name or None}, plain values that a file can hold;
+    with neither activations nor rule, a Linear keeps float activations.
     """
     weights = WeightScheme(**recipe["weights"])
     activations = ActivationScheme(**recipe["activations"]) if recipe["activations"] else None
     made = DYNAMIC_TWINS[type(layer)]
     if made is QuantizedEmbedding:
         twin = made.from_float(layer, weights)
+    elif made is DynamicLinear and activations is None and recipe["rule"] is None:
+        twin = WeightOnlyLinear.from_float(layer, weights)
     else:
         twin = made.from_float(layer, weights, activations, recipe["rule"])
     return made_as(twin, recipe).train(layer.training)

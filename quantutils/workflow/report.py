@@ -10,13 +10,15 @@ from quantutils.errors import sqnr_db
 from quantutils.nn import as_float
 from quantutils.workflow.progress import with_progress
 from quantutils.workflow.replacing import DYNAMIC_TWINS, need_module
+from quantutils.workflow.running import first_tensor, run
 
 
 @dataclass(frozen=True)
 class LayerReport:
     """One layer. bits: of its weights. size, float_size: bytes after and before. running_db: SQNR of its output in
     the running network, where its input is already noisy; alone_db: SQNR fed with the float network's input.
-    note: why it was left in float, or "".
+    note: why it was left in float, or "". outlier: how many times the largest magnitude of its input's loudest channel
+    (at `outlier_channel`) exceeds the median channel's; None for what is no Linear.
     """
 
     name: str
@@ -27,6 +29,8 @@ class LayerReport:
     running_db: float
     alone_db: float
     note: str = ""
+    outlier: float | None = None
+    outlier_channel: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,12 +46,13 @@ class Report:
     float_size: int
 
     def __repr__(self):
-        head = f"{'layer':24} {'kind':18} {'bits':>4} {'bytes':>10} {'was':>10} {'alone':>8} {'running':>8}"
+        width = max([24, *(len(row.name) for row in self.layers)])
+        head = f"{'layer':{width}} {'kind':18} {'bits':>4} {'bytes':>10} {'was':>10} {'alone':>8} {'running':>8}"
         lines = [head]
         for row in self.layers:
             noise = [_shown(row.alone_db), _shown(row.running_db)]
             lines.append(
-                f"{row.name or '(model)':24} {row.kind:18} {row.bits:>4} {row.size:>10,} {row.float_size:>10,}"
+                f"{row.name or '(model)':{width}} {row.kind:18} {row.bits:>4} {row.size:>10,} {row.float_size:>10,}"
                 f" {noise[0]:>8} {noise[1]:>8}" + (f"  {row.note}" if row.note else "")
             )
         lines.append(f"output {self.output_db:.1f} dB, {self.float_size:,} bytes to {self.size:,}")
@@ -57,8 +62,8 @@ class Report:
 def report(model, data, float_model=None):
     """How the quantized `model` differs from the float model on `data`: a Report.
 
-    data: the input, a tensor or a tuple of positional arguments. float_model: what it was made from; by default the
-    model that the workflow was given (kept as model.float_model, not saved with it).
+    data: one input: a tensor, a tuple of positional or a dict of keyword arguments. float_model: what it was made
+    from; by default the model that the workflow was given (kept as model.float_model, not saved with it).
     Raises TypeError for what is no module, ValueError without a float model or without a quantized layer.
     """
     need_module(model)
@@ -66,7 +71,6 @@ def report(model, data, float_model=None):
     if float_model is None:
         raise ValueError("float_model is None and the model does not remember one; accepted: the float model")
     need_module(float_model, "float_model")
-    arguments = data if isinstance(data, tuple) else (data,)
     quantized = {name: module for name, module in model.named_modules() if hasattr(module, "recipe")}
     if not quantized:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
@@ -77,8 +81,8 @@ def report(model, data, float_model=None):
         )
     with torch.no_grad():
         lasts = {layer.recipe.get("stands_for", name) for name, layer in quantized.items()}
-        wanted, inputs, output = _recorded(float_model, lasts | set(quantized), arguments)
-        found, _, quantized_output = _recorded(model, quantized, arguments)
+        wanted, inputs, output = _recorded(float_model, lasts | set(quantized), data)
+        found, _, quantized_output = _recorded(model, quantized, data)
         rows = []
         for name, layer in with_progress(quantized.items(), "comparing layers"):
             source = float_model.get_submodule(name)
@@ -86,9 +90,10 @@ def report(model, data, float_model=None):
             running = alone = None
             if name in found and last in wanted:
                 running = _db(wanted[last], found[name])
-                alone = _db(wanted[last], _first_tensor(layer(*inputs[name])))
+                alone = _db(wanted[last], first_tensor(layer(*inputs[name])))
             bits, kind = layer.recipe["weights"]["bits"], type(layer).__name__
-            rows.append(LayerReport(name, kind, bits, _bytes(layer), _bytes(source), running, alone))
+            loudest = _loudest(source, inputs.get(name))
+            rows.append(LayerReport(name, kind, bits, _bytes(layer), _bytes(source), running, alone, "", *loudest))
         rows += _left_in_float(model, quantized)
     return Report(tuple(rows), _db(output, quantized_output), _bytes(model), _bytes(float_model))
 
@@ -97,13 +102,13 @@ def _shown(db):
     return "" if db is None else "exact" if math.isinf(db) else f"{db:.1f} dB"
 
 
-def _recorded(model, names, arguments):
+def _recorded(model, names, data):
     """Outputs and inputs of the named layers during one run, and the output of the model."""
     outputs, inputs, hooks = {}, {}, []
 
     def keep(name):
         def hook(_module, given, result):
-            outputs.setdefault(name, _first_tensor(result).clone())
+            outputs.setdefault(name, first_tensor(result).clone())
             inputs.setdefault(name, given)
 
         return hook
@@ -111,17 +116,20 @@ def _recorded(model, names, arguments):
     for name in names:
         hooks.append(model.get_submodule(name).register_forward_hook(keep(name)))
     try:
-        result = _first_tensor(model(*arguments))
+        result = first_tensor(run(model, data))
     finally:
         for hook in hooks:
             hook.remove()
     return outputs, inputs, result
 
 
-def _first_tensor(result):
-    while isinstance(result, (tuple, list)):
-        result = result[0]
-    return as_float(result)
+def _loudest(source, given):
+    """How many times the loudest channel of a Linear's input exceeds the median one, and which it is; or Nones."""
+    if type(source) is not nn.Linear or not given:
+        return None, None
+    peaks = as_float(given[0]).abs().reshape(-1, source.in_features).amax(0)
+    typical = peaks.median()
+    return (float(peaks.max() / typical), int(peaks.argmax())) if typical > 0 else (None, None)
 
 
 def _db(wanted, found):

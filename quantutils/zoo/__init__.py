@@ -5,7 +5,9 @@ Trained weights ship as safetensors in weights/; tools/train_zoo.py made them.
 
 from quantutils.zoo.characters import CharLSTM, CharTransformer, char_lstm, char_transformer
 from quantutils.zoo.classifiers import ACTIVATIONS, MLP_KINDS, digits_cnn, digits_mlp, mlp_768, mnist_cnn
+from quantutils.zoo.encoder import SentenceEncoder, mean_cosine, sentence_encoder
 from quantutils.zoo.images import Digits, correct, digits, harder_digits, mnist_5000
+from quantutils.zoo.sentences import course_passages, course_questions, frozen_sentences
 from quantutils.zoo.shipped import shipped_names, training_record
 from quantutils.zoo.simulated import fake_quantized_run, five_runs, runs_by_bits
 from quantutils.zoo.text import ALPHABET, bits_per_character, decode, encode, frozen_text
@@ -19,10 +21,13 @@ __all__ = [
     "CharLSTM",
     "CharTransformer",
     "Digits",
+    "SentenceEncoder",
     "bits_per_character",
     "char_lstm",
     "char_transformer",
     "correct",
+    "course_passages",
+    "course_questions",
     "decode",
     "digits",
     "digits_cnn",
@@ -30,14 +35,17 @@ __all__ = [
     "encode",
     "fake_quantized_run",
     "five_runs",
+    "frozen_sentences",
     "frozen_text",
     "harder_digits",
+    "mean_cosine",
     "mlp_768",
     "mnist_5000",
     "mnist_cnn",
     "qat_file",
     "qat_record",
     "runs_by_bits",
+    "sentence_encoder",
     "shipped_names",
     "trained_on",
     "trained_on_digits",

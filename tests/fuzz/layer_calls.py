@@ -8,7 +8,7 @@ import torch
 from fuzz.kernel_calls import activation_qparams
 from fuzz.table import Call, finite, within
 
-from quantutils import MinMax, Percentile, QParams, kernels, nn, storage, workflow
+from quantutils import MinMax, Percentile, QParams, gptq, kernels, nn, storage, workflow
 
 FOLDER = Path(tempfile.mkdtemp(prefix="quantutils-fuzz-"))
 INPUT, OUTPUT = QParams(0.05, 128, 0, 255), QParams(0.1, 100, 0, 255)
@@ -142,7 +142,62 @@ def prepared_holds(result, a):
     assert finite(result(torch.zeros(2, 4)))
 
 
+def gptq_arguments(given):
+    """A weight of four inputs, the Gram matrix of as many vectors as it takes, and one of the schemes that serve."""
+    torch.manual_seed(given.whole(0, 5) if not given.hard else 0)
+    scheme = given.choice(nn.WeightScheme(4), nn.WeightScheme(3, full_range=True), nn.WeightScheme(4, "group", 2))
+    gram = gptq.gram_matrix(torch.randn(20, 4))
+    return {"weight": numbers(given, 3, 4), "gram": gram, "scheme": scheme, "search": given.flag(), "damping": 0.01}
+
+
+def search_arguments(given):
+    scheme = given.choice(nn.WeightScheme(4), nn.WeightScheme(4, "group", 2))
+    return {"weight": numbers(given, 3, 4), "importance": given.choice(torch.ones(4), torch.zeros(4)), "scheme": scheme}
+
+
+def held_codes(given):
+    codes = given.codes((3, 4), -7, 7, "torch", "int8")
+    return {"codes": codes, "scale": torch.full((3,), 0.5), "scheme": nn.WeightScheme(4)}
+
+
+def rounding_arguments(given):
+    method, x = given.choice("nearest", "gptq"), torch.linspace(-1, 1, 40).reshape(10, 4)
+    return {
+        "model": float_model(),
+        "weights": nn.WeightScheme(given.choice(2, 4, 8)),
+        "method": method,
+        "data": [x] if method == "gptq" else given.choice(None, [x, (x,)]),
+        "search": method == "gptq",
+        "layers": given.choice(None, [torch.nn.Linear]),
+    }
+
+
 LAYER_CALLS = {
+    "gptq.gram_matrix": Call(gptq.gram_matrix, lambda g: {"x": numbers(g, 5, 4)}, lambda r, a: r.shape == (4, 4)),
+    "gptq.searched_scale": Call(
+        gptq.searched_scale, search_arguments, lambda r, a: finite(r) and bool((r > 0).all()), also=("group_size",)
+    ),
+    "gptq.gptq": Call(gptq.gptq, gptq_arguments, weight_holds, also=("group_size",)),
+    "nn.QuantizedWeight.from_codes": Call(nn.QuantizedWeight.from_codes, held_codes, lambda r, a: finite(r.scale)),
+    "nn.WeightOnlyLinear": Call(
+        nn.WeightOnlyLinear, lambda g: {"weight": held_weight(), "bias": None}, made(nn.WeightOnlyLinear)
+    ),
+    "nn.WeightOnlyLinear.from_float": Call(
+        nn.WeightOnlyLinear.from_float,
+        lambda g: {"linear": torch.nn.Linear(4, 3), "weights": nn.WeightScheme(4)},
+        made(nn.WeightOnlyLinear),
+    ),
+    "nn.WeightOnlyLinear.forward": Call(
+        nn.WeightOnlyLinear.forward,
+        lambda g: {"self": nn.WeightOnlyLinear(held_weight()), "x": numbers(g, 3, 4)},
+        real_output,
+    ),
+    "workflow.quantize_weights": Call(
+        workflow.quantize_weights,
+        rounding_arguments,
+        prepared_holds,
+        fixed=("data",),  # handed to the model as they are, so errors are the model's
+    ),
     "nn.Codes": Call(
         nn.Codes, lambda g: {"codes": codes(g, 2, 3).codes, "qparams": activation_qparams(g)}, made(nn.Codes)
     ),

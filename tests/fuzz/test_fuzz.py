@@ -25,6 +25,7 @@ from quantutils import (
     decisions,
     errors,
     floats,
+    gptq,
     histogram,
     kernels,
     matmul,
@@ -37,7 +38,7 @@ from quantutils import (
 
 CALLS = MAPPING_CALLS | PRODUCT_CALLS | KERNEL_CALLS | LAYER_CALLS
 MODULES = (affine, errors, histogram, observers, matmul, packing, floats, block_formats, decisions)
-MODULES += (kernels, nn, workflow, storage)
+MODULES += (kernels, nn, gptq, workflow, storage)
 # What functions hand out: nobody makes one, so there is nothing to check.
 RESULTS = {
     "errors.CodeUsage",
