@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -191,6 +192,8 @@ def test_the_four_terms_add_up_exactly(a_symmetric, b_symmetric, a_axis, b_axis,
     zb = np.reshape(b.zero_point, (1, -1)).astype(object)
     assert np.array_equal(sum(np.asarray(term) for term in terms), (qa - za) @ (qb - zb))
     assert np.array_equal(terms.product, qa.astype(object) @ qb.astype(object))
+    for name in ("product", "rows", "columns"):
+        assert str(getattr(terms, name).dtype).removeprefix("torch.") == "int64", name
     whole = np.zeros((3, 5), int)
     assert np.array_equal(whole + np.asarray(terms.rows), whole - zb * qa.astype(int).sum(1, keepdims=True))
     assert np.array_equal(whole + np.asarray(terms.columns), whole - za * qb.astype(int).sum(0, keepdims=True))
@@ -257,6 +260,17 @@ def test_quantized_products_refuse_what_is_no_quantized_matrix(function):
         function(codes, SIGNED_8, np.ones((3, 2), np.int8), SIGNED_8)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_product_beyond_float32_is_refused_without_a_warning(library):
+    wide, codes = QParams(1e36, 0, -128, 127), as_library(np.full((1, 1), 100, np.int8), library)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(
+            ValueError, match=r"^the product at the scales of a_qparams and b_qparams holds 0 NaN and 1 inf"
+        ):
+            quantized_matmul(codes, wide, codes, wide)
+
+
 # requantize
 
 WIDE_OUT = QParams(1.0, 0, -32768, 32767)
@@ -321,6 +335,11 @@ def test_fixed_point_multiplier_is_off_by_at_most_a_part_in_two_to_the_31(multip
     assert 2**30 <= mantissa < 2**31
     assert abs(Fraction(mantissa, 2**shift) / Fraction(multiplier) - 1) <= Fraction(2) ** -31
     requantize(np.array([-(2**31), INT32_MAX]), FixedPointMultiplier(mantissa, shift), WIDE_OUT)
+
+
+@pytest.mark.parametrize(("mantissa", "shift", "code"), [(1, 0, 6), (1, 1, 3), (1, 62, 0), (2**31 - 1, 30, 12)])
+def test_fixed_point_multipliers_of_every_size_are_taken(mantissa, shift, code):
+    assert requantize(np.array([6]), FixedPointMultiplier(mantissa, shift), WIDE_OUT).tolist() == [code]
 
 
 def test_requantizing_a_product_gives_the_codes_of_the_real_product():
