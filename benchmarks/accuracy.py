@@ -1,12 +1,11 @@
 """Accuracy at 8, 4, 3 and 2 bits, after training and trained for it, by quantutils and by its peers: measured.
 
-Usage: .venv/bin/python -m benchmarks.accuracy [--seeds N] [--epochs N] [--no-peers] [--held-out]
+Usage: .venv/bin/python -m benchmarks.accuracy [--task NAME ...] [--seeds N] [--epochs N] [--no-peers] [--held-out]
 Writes benchmarks/results/accuracy.json. One thread. Weights and activations have the same number of bits in every
-layer, the first and the last too; integers are run, not a simulation, wherever a row does not say "simulated".
---held-out trains with four fifths of the training images and reads the fifth that is left: so the recipes below were
-chosen, LSQ on digits over three folds or seeds: images moved or not, taught by the float model or not, rate 1e-3, 3e-3
-or 6e-3, 40 or 80 epochs, weights with the full range of codes or without its lowest. Without --held-out the test images
-are read, and nothing is chosen by them.
+layer, the first and the last too, unless a row says otherwise; integers are run, not a simulation, wherever a row does
+not say "simulated". --task measures that task alone, and keeps the file's rows of the others. --held-out trains with
+four fifths of the training images and reads the fifth that is left: nothing is chosen by the test images, which are
+read without it.
 """
 
 import argparse
@@ -16,79 +15,36 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from benchmarks import accuracy_peers
-from quantutils.nn import ActivationScheme, WeightScheme
+from benchmarks.accuracy_tasks import TASKS, TO_MATCH, VARIES, parts, schemes, with_wide_ends
 from quantutils.workflow import convert, prepare, prepare_qat
-from quantutils.zoo import Digits, correct, digits, digits_cnn, mnist_5000, mnist_cnn, trained_on
+from quantutils.zoo import correct, trained_on
 
 RESULT = Path(__file__).parent / "results" / "accuracy.json"
-SEEDS, CALIBRATION, HELD_OUT = 5, 256, 5
-CHOSEN = (
-    "on every fifth training image, held out from training; the test images were read twice: a first run, with the"
-    " restricted range of codes, was stopped after seed 0, whose LSQ had 98.6, 98.4 and 98.2 % at 4, 3 and 2 bits"
-)
-VARIES = "the seed: first weights, order of the batches and movements of the images, in both trainings; never the split"
-# Best found elsewhere for this kind of CNN, five seeds, percent: LSQ, and (None) the float model; its split unknown.
-TO_MATCH = {("digits", None): 99.3, ("digits", 4): 99.3, ("digits", 3): 99.2, ("digits", 2): 97.8, ("mnist", 2): 95.9}
+SEEDS, CALIBRATION = 5, 256
+WIDE_ENDS = "first and last layer at 8 bits, as in LSQ (Esser et al. 2020); the logits too"
 
 
-class Task(NamedTuple):
-    """What is measured on one data set. float_recipe, extra_recipe: arguments of trained_on, and "taught"."""
-
-    name: str
-    load: object
-    build: object
-    float_recipe: dict
-    extra_recipe: dict
-    bits: tuple
-    ways: tuple
-    with_peers: bool
-
-
-TASKS = (
-    Task(
-        name="digits",
-        load=digits,
-        build=lambda seed: digits_cnn(False, seed=seed),
-        float_recipe={"epochs": 40, "rate": 3e-3, "moved": 1},
-        extra_recipe={"epochs": 40, "rate": 3e-3, "moved": 0, "taught": True},
-        bits=(8, 4, 3, 2),
-        ways=("ptq", "control", "ste", "lsq"),
-        with_peers=True,
-    ),
-    Task(
-        name="mnist",
-        load=mnist_5000,
-        build=lambda seed: mnist_cnn(seed=seed),
-        float_recipe={"epochs": 15, "rate": 3e-3, "moved": 2},
-        extra_recipe={"epochs": 20, "rate": 3e-3, "moved": 2, "taught": True},
-        bits=(2,),
-        ways=("ptq", "lsq"),
-        with_peers=False,
-    ),
-)
-
-
-def measure(seeds=SEEDS, epochs=None, peers=True, held_out=False, say=None):
+def measure(names=None, seeds=SEEDS, epochs=None, peers=True, held_out=False, say=None):
     """Train, quantize and count: a dict that json can hold, with one row for each way and number of bits.
 
-    seeds: how many, from 0. epochs: of every training, for a trial; None is the recipes' own. peers: whether other
-    libraries are measured too; those that are not installed are named under "skipped". held_out: read a fifth of the
-    training images, which is then not trained with, and leave the test images alone. say: called with each line of
-    progress. Rows: {"data", "by", "way", "bits" (None: float), "mean", "spread" (standard deviation), "lowest",
-    "each_seed", "from_float" (mean difference to the float model of the same seed), all in percent of the images read,
-    "to_match" (or None), "seconds" (by the clock, mean of one), "note"}.
+    names: of the tasks; None is all. seeds: how many, from 0. epochs: of every training, for a trial; None is the
+    recipes' own. peers: whether other libraries are measured too; those that are not installed are named under
+    "skipped". held_out: read a fifth of the training images, which is then not trained with, and leave the test images
+    alone. say: called with each line of progress. Rows: {"data", "by", "way", "bits" (None: float), "mean", "spread"
+    (standard deviation), "lowest", "each_seed", "from_float" (mean difference to the float model of the same seed), all
+    in percent of the images read, "to_match" (or None), "seconds" (by the clock, mean of one), "note"}.
     """
     torch.set_num_threads(1)
     start, found = time.perf_counter(), {}
-    able, skipped = accuracy_peers.installed() if peers else ({}, {})
-    for task in TASKS:
-        data = parts(task.load(), held_out)
+    tasks = [task for task in TASKS if names is None or task.name in names]
+    able, skipped = accuracy_peers.installed() if peers and any(task.with_peers for task in tasks) else ({}, {})
+    for task in tasks:
         for seed in range(seeds):
+            data = parts(task.load(seed), held_out)
             for key, note, model, seconds in answers(task, data, seed, epochs, able if task.with_peers else {}):
                 percent = 100 * correct(model, data.test_images, data.test_labels) / len(data.test_labels)
                 found.setdefault((task.name, *key), []).append((percent, seconds, note))
@@ -103,8 +59,7 @@ def measure(seeds=SEEDS, epochs=None, peers=True, held_out=False, say=None):
         "torch": torch.__version__,
         "peers": {name: peer.version for name, peer in able.items()},
         "skipped": skipped,
-        "recipes": {task.name: told_recipe(task, epochs, held_out) for task in TASKS},
-        "seconds": round(time.perf_counter() - start),
+        "recipes": {task.name: told_recipe(task, epochs, held_out) for task in tasks},
         "rows": beside_float([row(key, values) for key, values in found.items()]),
     }
 
@@ -125,40 +80,29 @@ def answers(task, data, seed, epochs, peers):
         prepared(calibration)
         return convert(prepared)
 
-    def simulating(method, bits):
-        return convert(extra(prepare_qat(given, *schemes(bits), method)))
+    def simulating(method, bits, wide_ends=False):
+        prepared = prepare_qat(given, *schemes(bits), method)
+        return convert(extra(with_wide_ends(prepared, method) if wide_ends else prepared))
 
     given, seconds = timed(lambda: train(task.build(seed), task.float_recipe))
-    yield ("float", "float", None), "", given, seconds
+    yield ("float", "float", None), task.note, given, seconds
     ways = {
         "ptq": lambda bits: after_training(given, bits),
         "control": lambda bits: after_training(control, bits),
         "ste": lambda bits: simulating("ste", bits),
         "lsq": lambda bits: simulating("lsq", bits),
+        "lsq, 8-bit ends": lambda bits: simulating("lsq", bits, wide_ends=True),
     }
     if "control" in task.ways:
         control, seconds = timed(lambda: extra(copy.deepcopy(given).train()))
         yield ("float", "control", None), "as much extra training, in float", control, seconds
     for way in task.ways:
         for bits in task.bits:
-            yield ("quantutils", way, bits), "", *timed(lambda way=way, bits=bits: ways[way](bits))
+            note = WIDE_ENDS if way == "lsq, 8-bit ends" else ""
+            yield ("quantutils", way, bits), note, *timed(lambda way=way, bits=bits: ways[way](bits))
     for name, peer in peers.items():
         for (way, bits), (note, make) in peer.models.items():
             yield (name, way, bits), note, *timed(lambda make=make, bits=bits: make(given, bits, calibration, extra))
-
-
-def parts(data, held_out):
-    """The data as they are or, held out, the training images alone: every fifth of them takes the test's place."""
-    if not held_out:
-        return data
-    out = torch.arange(len(data.train_labels)) % HELD_OUT == 0
-    images, labels = data.train_images, data.train_labels
-    return Digits(images[~out], labels[~out], images[out], labels[out])
-
-
-def schemes(bits):
-    """Weights a channel, symmetric, with all 2^bits codes, as torch.ao and LSQ; activations a tensor, asymmetric."""
-    return WeightScheme(bits, full_range=True), ActivationScheme(bits)
 
 
 def limited(epochs):
@@ -208,25 +152,59 @@ def told_recipe(task, epochs, held_out):
         "extra": task.extra_recipe | limited(epochs),
         "optimizer": "Adam, rate falling to 0 along half a cosine, batches of 64",
         "moved": "pixels, each batch alike",
+        "affine": "each image of its own, drawn evenly: degrees; scale and shear as parts of 1; shift in pixels",
+        "scale_rate": "rate of the scales that LSQ trains, as a part of the rate of the weights",
         "taught": "half of the target is the answer of the float model of the same seed",
         "calibration": f"the first {CALIBRATION} training images, MinMax",
         "weights": "per channel, symmetric, full range",
         "activations": "per tensor, asymmetric",
-        "chosen": CHOSEN,
-        "images_read": len(parts(task.load(), held_out).test_labels),
+        "chosen": task.chosen,
+        "images_read": len(parts(task.load(0), held_out).test_labels),
+    }
+
+
+def renewed(before, result):
+    """What was measured before, the tasks of `result` in their new form: one run for all rows of a task.
+
+    Raises ValueError where the two differ in what must be one: seeds, unit, torch, the version of a peer.
+    """
+    for name in ("unit", "seeds", "torch", "varies"):
+        if before[name] != result[name]:
+            raise ValueError(f"{name} was {before[name]!r} and is {result[name]!r}; measure all tasks again")
+    both = before["peers"].keys() & result["peers"].keys()
+    if any(before["peers"][name] != result["peers"][name] for name in both):
+        raise ValueError(f"peers were {before['peers']} and are {result['peers']}; measure all tasks again")
+    recipes = before["recipes"] | result["recipes"]
+    kept = [row for row in before["rows"] if row["data"] not in result["recipes"]]
+    order = [task.name for task in TASKS]
+    rows = sorted(kept + result["rows"], key=lambda row: order.index(row["data"]))
+    makers = {row["by"] for row in rows}
+    peers = {name: version for name, version in (before["peers"] | result["peers"]).items() if name in makers}
+    skipped = before["skipped"] | result["skipped"]
+    return result | {
+        "peers": peers,
+        "skipped": {name: reason for name, reason in skipped.items() if name not in peers},
+        "recipes": {name: recipes[name] for name in order if name in recipes},
+        "rows": rows,
     }
 
 
 def main(arguments=None):
     """Measure and write the result; --seeds 1 --epochs 2 is a quick trial, printed and not written."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy")
+    parser.add_argument("--task", action="append", choices=[task.name for task in TASKS])
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--held-out", action="store_true")
     chosen = parser.parse_args(arguments)
     result = measure(
-        chosen.seeds, chosen.epochs, not chosen.no_peers, chosen.held_out, lambda line: print(line, file=sys.stderr)
+        chosen.task,
+        chosen.seeds,
+        chosen.epochs,
+        not chosen.no_peers,
+        chosen.held_out,
+        lambda line: print(line, file=sys.stderr, flush=True),
     )
     for name, reason in result["skipped"].items():
         print(f"skipped {name}: {reason}")
@@ -235,9 +213,11 @@ def main(arguments=None):
         goal = f"   (to match: {line['to_match']})" if line["to_match"] else ""
         spread = "" if line["spread"] is None else f" ± {line['spread']:.2f}"
         percent = f"{line['mean']:6.2f}{spread}   from float {line['from_float']:+.2f}{goal}"
-        print(f"{line['data']:7} {line['by']:12} {line['way']:8} {bits:7} {percent}")
+        print(f"{line['data']:33} {line['by']:12} {line['way']:15} {bits:7} {percent}")
     if chosen.epochs is None and chosen.seeds == SEEDS and not chosen.held_out and not chosen.no_peers:
         RESULT.parent.mkdir(exist_ok=True)
+        if chosen.task:
+            result = renewed(json.loads(RESULT.read_text(encoding="utf-8")), result)
         RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"written: {RESULT.relative_to(Path.cwd()) if RESULT.is_relative_to(Path.cwd()) else RESULT}")
     else:
