@@ -41,6 +41,13 @@ def test_the_largest_stride_padding_and_dilation():
     assert integer_conv2d(x, weights, padding=(1024, 0)).shape == (1, 1, 2051, 3)
 
 
+def test_the_largest_zero_points():
+    x, weights = np.full((1, 1, 1, 1), 2**16 - 1), np.full((1, 1, 1, 1), -(2**15))
+    for zx, zw in ((2**16 - 1, 0), (2**16 - 2, 2**15 - 1), (2**16 - 2, -(2**15)), (2**16 - 2, 2**16 - 1)):
+        assert integer_conv2d(x, weights, zx, zw).tolist() == [[[[(2**16 - 1 - zx) * (-(2**15) - zw)]]]]
+    assert integer_conv2d(-weights - 2**16, weights, -(2**15), 0).tolist() == [[[[0]]]]
+
+
 ONES = np.ones((1, 2, 4, 4), np.int8)
 
 

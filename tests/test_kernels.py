@@ -1,6 +1,7 @@
 """The kernel rules without their kernels: NumPy and torch agree, odd shapes, refusals in one sentence."""
 
 import itertools
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -312,6 +313,15 @@ def test_static_refuses_in_a_sentence(change, error, message):
         ({"groups": 2}, ValueError, r"groups is 2, x_codes .* accepted: groups that divide O, and I = 4 · groups"),
         ({"groups": 0}, ValueError, "groups is 0; accepted: a whole number of at least 1"),
         ({"stride": 0}, ValueError, "stride is 0; accepted: a whole number from 1 to 32768"),
+        ({"stride": 2**15 + 1}, ValueError, "stride is 32769; accepted: a whole number from 1 to 32768$"),
+        ({"dilation": 2**15 + 1}, ValueError, "dilation is 32769; accepted: a whole number from 1 to 32768$"),
+        ({"dilation": 0}, ValueError, "dilation is 0; accepted: a whole number from 1 to 32768$"),
+        ({"padding": 1025}, ValueError, "padding is 1025; accepted: a whole number from 0 to 1024$"),
+        ({"out_qparams": 0.1}, TypeError, "out_qparams is 0.1; accepted: a QParams"),
+        ({"weight_scale": [1.0]}, ValueError, r"weight_scale has shape \(1,\); accepted: a number, or \(2,\)"),
+        ({"bias": [1.0]}, ValueError, r"bias has shape \(1,\); accepted: None or \(2,\), one for each output channel$"),
+        ({"weight_codes": torch.zeros(2, 4, 3, 3, dtype=torch.int8)}, TypeError, "x_codes and weight_codes come from"),
+        ({"relu": 1}, TypeError, "relu is 1; accepted: True or False"),
         ({"stride": (1, 2, 3)}, ValueError, r"stride is \(1, 2, 3\); accepted: a number or a pair"),
         ({"padding": -1}, ValueError, "padding is -1; accepted: a whole number from 0 to 1024"),
         ({"padding": "same"}, TypeError, "padding is 'same'; accepted: a whole number"),
@@ -326,6 +336,36 @@ def test_static_refuses_in_a_sentence(change, error, message):
 def test_convolution_refuses_in_a_sentence(change, error, message):
     with pytest.raises(error, match=f"^{message}"):
         conv2d_static(**{**CONV, **change})
+
+
+@pytest.mark.parametrize("rule", NAMES)
+def test_outputs_beyond_float32_are_refused_without_a_warning(rule):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=r"^x times weight_scale, plus bias, holds 0 NaN and 1 infinite values"):
+            linear_dynamic(np.array([[1e30, 0.0]]), np.array([[100, 0]], np.int8), 1e10, rule=rule)
+
+
+@pytest.mark.parametrize("rule", STATIC)
+def test_scales_whose_product_or_quotient_float32_does_not_hold_are_refused(rule):
+    for x_scale, weight_scale, out_scale in ((1e-20, 1e-20, 1.0), (1e20, 1e20, 1.0), (1e-18, 1e-18, 1e10)):
+        changed = {"x_qparams": QParams(x_scale, 0, 0, 255), "out_qparams": QParams(out_scale, 0, 0, 255)}
+        with pytest.raises(
+            ValueError, match=r"^x_qparams, weight_scale and out_qparams have scales whose product or quotient goes"
+        ):
+            linear_static(**{**STATIC_GIVEN, **changed, "weight_scale": weight_scale, "rule": rule})
+
+
+def test_parameters_at_the_ends_of_float32_are_taken():
+    tiny, largest = (float(end) for end in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
+    zeros = np.zeros((1, 3), np.float32)
+    for scale in (tiny, largest):
+        assert linear_dynamic(zeros, CODES, scale, rule="fbgemm").tolist() == [[0.0, 0.0]]
+        assert linear_dynamic(zeros, CODES, [scale, scale], rule="fbgemm").tolist() == [[0.0, 0.0]]
+    assert linear_dynamic(zeros, CODES, 1.0, [largest, -largest], rule="fbgemm").tolist() == [[largest, -largest]]
+    for scale in (tiny / 2, largest * 2):
+        with pytest.raises(ValueError, match=r"^weight_scale is .*; accepted: 1\.17.* to 3\.40"):
+            linear_dynamic(zeros, CODES, [1.0, scale], rule="fbgemm")
 
 
 def test_sums_that_could_overflow_int32_are_refused():
