@@ -15,7 +15,9 @@ test: setup
 	$(IN_VENV) tools/setup_browser.py
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
-	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile
+# Two runs, since nbval cannot start a kernel while pytest-cov measures
+	$(IN_VENV) -m pytest --cov --numprocesses 2 --dist loadfile quantutils publish tests
+	$(IN_VENV) -m pytest --numprocesses 2 --dist loadfile notebooks
 
 # The notebooks once more on another processor's arithmetic: torch, MKL and oneDNN are held to AVX2
 test-other-cpu: setup

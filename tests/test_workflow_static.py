@@ -187,6 +187,10 @@ def calibrated(model, *batches, **choices):
         (lambda: convert(calibrated(used_twice(), torch.randn(3, 4))), "used in 2 places in one forward"),
         (lambda: convert(nn.Linear(4, 2)), "prepared was not made by prepare"),
         (
+            lambda: convert(calibrated(nn.Linear(4, 2), torch.randn(3, 4)))(torch.ones(3, 5)),
+            r"x has shape .*\(3, 5\).*; accepted: \(…, 4\)",
+        ),
+        (
             lambda: prepare(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))),
             "accepted: eval mode",
         ),

@@ -67,10 +67,10 @@ class Codes:
             if func in (torch.relu, torch.nn.functional.relu):
                 return first.relu()
             if func is torch.nn.functional.max_pool2d or func is torch.max_pool2d:
-                if not kwargs.get("return_indices", False):
-                    pooled = func(first.codes.to(torch.float32), *args[1:], **kwargs)
-                    return Codes(pooled.to(first.codes.dtype), first.qparams)
-            elif func in MOVING_FUNCTIONS:
+                # Pooling that returns indices is another function of torch, which sees floats.
+                pooled = func(first.codes.to(torch.float32), *args[1:], **kwargs)
+                return Codes(pooled.to(first.codes.dtype), first.qparams)
+            if func in MOVING_FUNCTIONS:
                 return _with_codes(func(first.codes, *args[1:], **kwargs), first.qparams)
         return func(*map(as_float, args), **{name: as_float(value) for name, value in kwargs.items()})
 
