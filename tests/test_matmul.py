@@ -140,6 +140,23 @@ def test_integer_matmul_refuses(qa, qb, error, message):
         integer_matmul(qa, qb)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_sum_that_could_overflow_runs_over_k_in_batches_too(library):
+    k = INT32_MAX // 128**2 + 1
+    long, wide = np.full((1, 1, k), -128, np.int8), np.full((1, k, 1), -128, np.int8)
+    with pytest.raises(ValueError, match=rf"^qa and qb have K = {k}; accepted: at most {k - 1} "):
+        integer_matmul(as_library(long, library), as_library(wide, library))
+    assert integer_matmul(as_library(wide, library), as_library(wide[:, :1], library)).shape == (1, k, 1)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_largest_number_of_int32_is_reached_and_nothing_needs_no_room(library):
+    largest, one = (as_library(np.array([[value]]), library) for value in (INT32_MAX, 1))
+    assert integer_matmul(largest, one).tolist() == [[INT32_MAX]]
+    none = as_library(np.zeros((0, 2**31), np.int8), library)
+    assert tuple(integer_matmul(none, as_library(np.zeros((2**31, 0), np.int8), library)).shape) == (0, 0)
+
+
 def test_batches_that_do_not_broadcast_are_refused_in_torch_too():
     with pytest.raises(ValueError, match=r"^qb has shape \(5, 4, 2\); accepted: axes before the last two"):
         integer_matmul(torch.ones(2, 3, 4, dtype=torch.int8), torch.ones(5, 4, 2, dtype=torch.int8))
