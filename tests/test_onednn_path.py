@@ -66,6 +66,9 @@ def test_onednn_conv_path_with_tiles(monkeypatch, call, path):
         ({"amx_int8": True, "avx2": True}, "ALL", "amx"),
         ({"amx_int8": True, "avx2": True}, "DEFAULT", "amx"),
         ({"amx_int8": True, "avx2": True}, "AVX512_CORE_AMX", "amx"),
+        ({"amx_int8": True, "avx512_bw": True, "avx2": True}, "ALL", "amx"),
+        ({"amx_int8": True, "avx512_bw": True, "avx2": True}, "default", "amx"),
+        ({"amx_int8": True, "avx512_bw": True, "avx2": True}, "AVX512_CORE_AMX_FP16", "amx"),
         ({"amx_int8": True, "avx512_bw": True, "avx2": True}, "AVX512_CORE_VNNI", "vnni"),
         ({"amx_int8": True, "avx512_bw": True, "avx2": True}, "avx2", "amx"),  # AVX2 multiplies the scales first too
         ({"avx2": True}, "ALL", "amx"),
