@@ -59,6 +59,8 @@ ONES = np.ones((1, 2, 4, 4), np.int8)
         ({"weight_codes": torch.ones((1, 2, 2, 2), dtype=torch.int8)}, TypeError, "x_codes and weight_codes come from"),
         ({"x_codes": ONES * 0.5}, TypeError, "x_codes has dtype float64"),
         ({"x_codes": np.full((1, 2, 4, 4), 2**16)}, ValueError, "x_codes holds codes from 65536"),
+        ({"x_codes": np.full((1, 2, 4, 4), -(2**15) - 1)}, ValueError, "x_codes holds codes from -32769"),
+        ({"weight_codes": np.full((1, 2, 2, 2), 2**16)}, ValueError, "weight_codes holds codes from 65536"),
         ({"weight_codes": np.full((1, 2, 2, 2), -(2**15) - 1)}, ValueError, "weight_codes holds codes from -32769"),
         ({"x_zero_point": 0.5}, TypeError, "x_zero_point is 0.5"),
         ({"x_zero_point": 2**16}, ValueError, "x_zero_point is 65536; accepted: a whole number from -32768 to 65535"),

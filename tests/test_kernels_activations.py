@@ -47,14 +47,14 @@ def test_activations_name_x_where_they_refuse_it(rule):
 
 
 def test_zeros_and_empty_batches_have_a_scale():
-    for x in (np.zeros((2, 3)), np.zeros((0, 3)), np.zeros((3, 0))):
+    for x in (np.zeros((2, 3)), np.zeros((0, 3)), np.zeros((3, 0)), np.zeros((2, 3, 0))):
         for rule in NAMES:
             codes, scale, zero_point = quantize_activations(x, rule=rule)
             assert codes.shape == x.shape
             assert np.all(codes == zero_point)
             smallest = {"onnx": 1.0, "torchao": float(np.finfo(F32).eps)}.get(rule, 0.1)
             assert np.all(scale == smallest), rule
-            assert scale.shape == ((len(x), 1) if rule == "torchao" else ())
+            assert scale.shape == ((*x.shape[:-1], 1) if rule == "torchao" else ())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
@@ -84,6 +84,8 @@ def test_torchao_gives_each_row_a_symmetric_scale_of_127_steps_and_a_half(dtype)
         (-1.0, 1.0, 127, 2 / 127, 64),
         (0.0, 0.0, 255, 0.1, 0),
         (-1e-44, 1e-44, 255, 0.1, 0),  # a scale without a float32, or without a reciprocal
+        (0.0, 255e-39, 255, 0.1, 0),
+        (0.0, 255 * 4e-39, 255, TINY, 0),  # its reciprocal is a float32, twice the reciprocal is none
         (0.0, 1e-5, 255, TINY, 0),
         (-1e-5, 0.0, 255, TINY, 255),
         (-1e-5, 1e-5, 255, TINY, 128),
