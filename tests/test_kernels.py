@@ -323,6 +323,8 @@ def test_static_refuses_in_a_sentence(change, error, message):
         ({"stride": 0}, ValueError, "stride is 0; accepted: a whole number from 1 to 32768"),
         ({"stride": 2**15 + 1}, ValueError, "stride is 32769; accepted: a whole number from 1 to 32768$"),
         ({"dilation": 2**15 + 1}, ValueError, "dilation is 32769; accepted: a whole number from 1 to 32768$"),
+        ({"padding": (0, 1025)}, ValueError, "padding is 1025; accepted: a whole number from 0 to 1024$"),
+        ({"stride": (0, 1)}, ValueError, "stride is 0; accepted: a whole number from 1 to 32768$"),
         ({"dilation": 0}, ValueError, "dilation is 0; accepted: a whole number from 1 to 32768$"),
         ({"padding": 1025}, ValueError, "padding is 1025; accepted: a whole number from 0 to 1024$"),
         ({"out_qparams": 0.1}, TypeError, "out_qparams is 0.1; accepted: a QParams"),
@@ -362,6 +364,22 @@ def test_scales_whose_product_or_quotient_float32_does_not_hold_are_refused(rule
             ValueError, match=r"^x_qparams, weight_scale and out_qparams have scales whose product or quotient goes"
         ):
             linear_static(**{**STATIC_GIVEN, **changed, "weight_scale": weight_scale, "rule": rule})
+
+
+def test_one_channel_s_scale_is_looked_at_too():
+    x_qparams, codes = QParams(1e-20, 0, 0, 255), np.ones((1, 3), np.int8)
+    with pytest.raises(ValueError, match=r"^x_qparams, weight_scale and out_qparams have scales"):
+        linear_static(X_CODES, x_qparams, codes, [1e-20], None, OUT_QPARAMS, rule="fbgemm")
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])
+def test_codes_of_any_integer_dtype_are_the_same_codes(dtype, library):
+    x, codes = as_library(X_CODES.astype(dtype), library), as_library(CODES.astype(dtype), library)
+    for rule in STATIC:
+        wanted = linear_static(X_CODES, X_QPARAMS, CODES, SCALE, BIAS, OUT_QPARAMS, rule=rule)
+        found = linear_static(x, X_QPARAMS, codes, SCALE, BIAS, OUT_QPARAMS, rule=rule)
+        np.testing.assert_array_equal(np.asarray(found), wanted, strict=True)
 
 
 def test_parameters_at_the_ends_of_float32_are_taken():
