@@ -1,4 +1,4 @@
-"""Controls of an explorer: a slider over numbers, a slider over given values, a row of buttons."""
+"""Controls of an explorer: a slider over numbers, a slider over given values, a row of buttons, a line to type in."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +34,10 @@ class _FloatSlider(_WithoutEcho, ipywidgets.FloatSlider):
 
 
 class _SelectionSlider(_WithoutEcho, ipywidgets.SelectionSlider):
+    pass
+
+
+class _Combobox(_WithoutEcho, ipywidgets.Combobox):
     pass
 
 
@@ -121,6 +125,17 @@ class Choice(Steps):
     def widget(self):
         """The ipywidgets buttons."""
         return ipywidgets.ToggleButtons(options=self.positions(), value=self.value, style={"button_width": "auto"})
+
+
+class Line(Steps):
+    """A line of text to type in, with `values` as suggestions; a page without a kernel offers these alone.
+
+    Raises ValueError as Steps.
+    """
+
+    def widget(self):
+        """The ipywidgets line."""
+        return _Combobox(options=[text for text, _ in self.positions()], value=self.value, continuous_update=False)
 
 
 def _shown(value):

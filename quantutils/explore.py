@@ -17,13 +17,14 @@ from isal import isal_zlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from quantutils.controls import Choice, Slider, Steps
+from quantutils.controls import Choice, Line, Slider, Steps
 from quantutils.plots.style import STYLE
 
-__all__ = ["Choice", "Explorer", "Slider", "Steps", "explore"]
+__all__ = ["Choice", "Explorer", "Line", "Slider", "Steps", "explore"]
 
 
 # Room for three lines, whatever is said, and laid out apart: the page below neither jumps nor is measured again.
+WIDE = "660px"  # a question of a dozen words, whole
 WORDS = "line-height: 1.5; min-height: 4.5em; contain: content"
 
 
@@ -97,7 +98,8 @@ class Explorer(ipywidgets.VBox):
             widget.description = f"{control.label} ({control.unit})" if control.unit else control.label
             widget.style.description_width = "initial"
             widget.layout = ipywidgets.Layout(
-                width="auto" if isinstance(control, Choice) else "440px", max_width="100%"
+                width="auto" if isinstance(control, Choice) else WIDE if isinstance(control, Line) else "440px",
+                max_width="100%",
             )
             widget.observe(self._moved, "value")
             self.controls[name] = widget
@@ -219,7 +221,7 @@ def explore(drawing, **controls):
 
     drawing: has `draw(**settings)`, which builds and returns the Figure, `update(**settings)`, which moves its
         artists and returns the read-out, and `moving`, those artists (see quantutils.plots.Drawing).
-    controls: a Slider, Steps or Choice for each setting that `update` takes.
+    controls: a Slider, Steps, Choice or Line for each setting that `update` takes.
     Raises TypeError for a drawing without these, or a control of another kind; ValueError for a control
     whose setting `update` does not take, or a setting without a control.
     """
@@ -228,7 +230,7 @@ def explore(drawing, **controls):
             raise TypeError(f"drawing is {drawing!r}, which has no {method}(**settings); accepted: a Drawing")
     for name, control in controls.items():
         if not isinstance(control, (Slider, Steps)):
-            raise TypeError(f"control {name!r} is {control!r}; accepted: Slider(…), Steps(…) or Choice(…)")
+            raise TypeError(f"control {name!r} is {control!r}; accepted: Slider(…), Steps(…), Choice(…) or Line(…)")
     takes = inspect.signature(drawing.update).parameters
     unknown = [name for name in controls if name not in takes]
     missing = [

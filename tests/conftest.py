@@ -21,5 +21,3 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "course"))
 NO_NETWORK = str(Path(__file__).parent / "no_network")
 os.environ["PYTHONPATH"] = os.pathsep.join([NO_NETWORK, *filter(None, [os.environ.get("PYTHONPATH")])])
 collect_ignore = ["no_network"]  # importing it to look for doctests would cut off the tests themselves
-# How far a long task is, is for eyes; in stored outputs it would differ from run to run.
-os.environ["QUANTUTILS_PROGRESS"] = "off"

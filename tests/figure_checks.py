@@ -138,6 +138,8 @@ def at_every_corner(explorer):
 def _ends(control):
     if isinstance(control, ipywidgets.ToggleButtons):
         return [value for _, value in control.options]
+    if isinstance(control, ipywidgets.Combobox):
+        return [control.options[0], control.options[-1]]
     if hasattr(control, "options"):
         return [control.options[0][1], control.options[-1][1]]
     return [control.min, control.max]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OWN_FOLDERS = [ROOT / name for name in ("quantutils", "tests", "tools", "publish", "benchmarks")]
+OWN_FOLDERS = [ROOT / name for name in ("quantutils", "tests", "tools", "publish", "benchmarks", "classroom")]
+PINS_OF_THEIR_OWN = ("benchmarks", "classroom")  # folders with a requirements.txt
 
 
 def normalised(name):
@@ -35,7 +36,9 @@ def project():
 
 
 def python_files():
-    return sorted(path for folder in OWN_FOLDERS for path in folder.rglob("*.py"))
+    # node_modules and a server's own .venv lie in these folders too, and are nobody's of ours.
+    paths = (path for folder in OWN_FOLDERS for path in folder.rglob("*.py"))
+    return sorted(path for path in paths if not {"node_modules", ".venv"} & set(path.relative_to(ROOT).parts))
 
 
 def imported_modules(path):
@@ -52,7 +55,11 @@ def imported_modules(path):
 # Pins
 
 
-@pytest.mark.parametrize("line", requirement_lines() + requirement_lines("benchmarks/requirements.txt"))
+@pytest.mark.parametrize(
+    "line",
+    requirement_lines()
+    + [line for name in PINS_OF_THEIR_OWN for line in requirement_lines(f"{name}/requirements.txt")],
+)
 def test_every_requirement_is_one_exact_pin(line):
     assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)
 
@@ -84,7 +91,8 @@ def test_what_the_package_depends_on_is_pinned():
 @pytest.mark.parametrize("path", python_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_module_that_a_file_imports_is_pinned(path):
     own = {name for file in python_files() for name in (file.stem, *file.relative_to(ROOT).parts[:-1])}
-    pins = pinned() + (pinned("benchmarks/requirements.txt") if path.parent.name == "benchmarks" else [])
+    folder = path.relative_to(ROOT).parts[0]
+    pins = pinned() + (pinned(f"{folder}/requirements.txt") if folder in PINS_OF_THEIR_OWN else [])
     distributions = packages_distributions()
     foreign = imported_modules(path) - set(sys.stdlib_module_names) - own
     missing = {

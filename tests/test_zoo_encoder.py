@@ -11,7 +11,11 @@ import torch
 from quantutils import zoo
 from quantutils.zoo import encoder as encoder_module
 
-SENTENCES = ("A scale maps codes to real numbers.", "Rounding loses at most half a step.", "Cats sleep for most of a day.")
+SENTENCES = (
+    "A scale maps codes to real numbers.",
+    "Rounding loses at most half a step.",
+    "Cats sleep for most of a day.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +111,16 @@ def test_passages_and_questions_are_texts_and_none_comes_twice():
     assert len(passages) == len(set(passages)) > 200
     assert {source[:2] for source, _ in passages} == {"gl", *(f"{lesson:02}" for lesson in range(9))}
     assert all(question.endswith("?") for question in questions)
+
+
+def test_search_ranks_by_cosine_and_agreement_counts(encoder):
+    search = zoo.Search(encoder, [("a", text) for text in SENTENCES])
+    places, cosines = search.ranked(["Do cats sleep?", "How are real numbers mapped?"], 2)
+    assert places[:, 0].tolist() == [2, 0]
+    assert bool((cosines[:, 0] >= cosines[:, 1]).all())
+    assert zoo.agreement(places, places) == (1.0, 1.0)
+    assert zoo.agreement(places, places.flip(1)) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="places has shape"):
+        zoo.agreement(places, places[:1])
+    with pytest.raises(ValueError, match="count is 4"):
+        search.ranked(["?"], 4)

@@ -95,7 +95,7 @@ def lesson_passages():
                     explains
                     and SHORTEST <= len(text) <= LONGEST
                     and "\\" not in text
-                    and not text.startswith("Predict")
+                    and not text.startswith(("Predict", "Try this"))
                 ):
                     found.append({"source": title, "text": text})
     return found

@@ -7,6 +7,7 @@ from quantutils.plots.calibration import (
     sqnr_against_images,
 )
 from quantutils.plots.drawing import Drawing
+from quantutils.plots.encoder import cosine_losses, loud_tokens, parameter_bars
 from quantutils.plots.estimator import (
     EstimatorDrawing,
     recovered,
@@ -26,6 +27,7 @@ from quantutils.plots.range_use import (
     range_funnels,
     u_curves,
 )
+from quantutils.plots.search import SearchDrawing
 from quantutils.plots.style import new_figure, png_bytes, show
 from quantutils.plots.tolerance import (
     ToleranceDrawing,
@@ -44,6 +46,7 @@ __all__ = [
     "MemoryDrawing",
     "ProductDrawing",
     "RangeDrawing",
+    "SearchDrawing",
     "TenNumbersDrawing",
     "ToleranceDrawing",
     "budget_bars",
@@ -51,14 +54,17 @@ __all__ = [
     "clipping_curves",
     "clipping_grid",
     "code_budget",
+    "cosine_losses",
     "course_map",
     "decision_bars",
     "four_terms",
+    "loud_tokens",
     "margin_histograms",
     "new_figure",
     "noise_against_k",
     "noise_through_activations",
     "number_lines",
+    "parameter_bars",
     "png_bytes",
     "quality_against_size",
     "range_funnels",

@@ -7,6 +7,7 @@ from quantutils.zoo.characters import CharLSTM, CharTransformer, char_lstm, char
 from quantutils.zoo.classifiers import ACTIVATIONS, MLP_KINDS, digits_cnn, digits_mlp, mlp_768, mnist_cnn
 from quantutils.zoo.encoder import SentenceEncoder, mean_cosine, sentence_encoder
 from quantutils.zoo.images import Digits, correct, digits, harder_digits, mnist_5000
+from quantutils.zoo.search import Search, agreement
 from quantutils.zoo.sentences import course_passages, course_questions, frozen_sentences
 from quantutils.zoo.shipped import shipped_names, training_record
 from quantutils.zoo.simulated import fake_quantized_run, five_runs, runs_by_bits
@@ -21,7 +22,9 @@ __all__ = [
     "CharLSTM",
     "CharTransformer",
     "Digits",
+    "Search",
     "SentenceEncoder",
+    "agreement",
     "bits_per_character",
     "char_lstm",
     "char_transformer",

@@ -1,0 +1,6 @@
+"""For every test, also for the notebooks alone."""
+
+import os
+
+# How far a long task is, is for eyes; in stored outputs it would differ from run to run. Kernels inherit this.
+os.environ["QUANTUTILS_PROGRESS"] = "off"
