@@ -14,7 +14,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN_FOLDERS = [ROOT / name for name in ("quantutils", "tests", "tools", "publish", "benchmarks", "classroom")]
-PINS_OF_THEIR_OWN = ("benchmarks", "classroom")  # folders with a requirements.txt
+# Folders with pins of their own, each in one or more files.
+PINS_OF_THEIR_OWN = {
+    name: sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / name).glob("requirements*.txt"))
+    for name in ("benchmarks", "classroom")
+}
 
 
 def normalised(name):
@@ -58,7 +62,7 @@ def imported_modules(path):
 @pytest.mark.parametrize(
     "line",
     requirement_lines()
-    + [line for name in PINS_OF_THEIR_OWN for line in requirement_lines(f"{name}/requirements.txt")],
+    + [line for files in PINS_OF_THEIR_OWN.values() for file in files for line in requirement_lines(file)],
 )
 def test_every_requirement_is_one_exact_pin(line):
     assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)
@@ -91,8 +95,8 @@ def test_what_the_package_depends_on_is_pinned():
 @pytest.mark.parametrize("path", python_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_module_that_a_file_imports_is_pinned(path):
     own = {name for file in python_files() for name in (file.stem, *file.relative_to(ROOT).parts[:-1])}
-    folder = path.relative_to(ROOT).parts[0]
-    pins = pinned() + (pinned(f"{folder}/requirements.txt") if folder in PINS_OF_THEIR_OWN else [])
+    files = PINS_OF_THEIR_OWN.get(path.relative_to(ROOT).parts[0], [])
+    pins = pinned() + [name for file in files for name in pinned(file)]
     distributions = packages_distributions()
     foreign = imported_modules(path) - set(sys.stdlib_module_names) - own
     missing = {

@@ -1,0 +1,1 @@
+"""What a lecturer needs: a server for a class (server.md)."""

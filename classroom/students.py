@@ -1,0 +1,113 @@
+"""Unix users for a trial: made, given passwords, and removed with everything that is theirs. Needs root."""
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "quant-student-"
+MARK = "made by the quantization course's trial"  # in the user's record, so that only our own are ever removed
+
+
+@dataclass(frozen=True)
+class Student:
+    """One student: the name and password they sign in with."""
+
+    name: str
+    password: str
+
+    @property
+    def home(self):
+        """The student's home folder."""
+        return Path(pwd.getpwnam(self.name).pw_dir)
+
+    @property
+    def uid(self):
+        """The student's Unix user number."""
+        return pwd.getpwnam(self.name).pw_uid
+
+
+def names(number):
+    """The names of `number` students: quant-student-01 …"""
+    return [f"{PREFIX}{count:02d}" for count in range(1, number + 1)]
+
+
+@contextlib.contextmanager
+def trial_students(number, homes):
+    """`number` Unix users with random passwords and homes in folder `homes` that only they can read: list of Student.
+
+    At the end they, their processes and their homes are gone. Raises PermissionError without root, FileExistsError if
+    a user has such a name and was not made here, RuntimeError if the system refuses.
+    """
+    if os.geteuid() != 0:
+        raise PermissionError("students: only root can make Unix users")
+    for tool in ("useradd", "userdel", "chpasswd"):
+        if not shutil.which(tool):
+            raise RuntimeError(f"students: {tool} is not on this machine (on Debian and Ubuntu: the package passwd)")
+    homes = Path(homes)
+    homes.mkdir(parents=True, exist_ok=True, mode=0o711)
+    made = []
+    try:
+        for name in names(number):
+            _remove_left_over(name)
+            home = homes / name
+            _run("useradd", "--create-home", "--home-dir", str(home), "--shell", "/bin/bash", "--comment", MARK, name)
+            made.append(Student(name, secrets.token_urlsafe(9)))
+            home.chmod(0o700)
+        _run("chpasswd", given="".join(f"{student.name}:{student.password}\n" for student in made))
+        yield made
+    finally:
+        end_processes({student.uid for student in made})
+        for student in made:
+            _remove(student.name)
+
+
+def processes(uids):
+    """The processes of these users: {process number: command line}; "" for one that ended and was not yet cleared."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdecimal() and folder.stat().st_uid in uids:
+                command = (folder / "cmdline").read_bytes()
+                found[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def end_processes(uids, seconds=20):
+    """Kill every process of these users and wait until the system has cleared it away."""
+    until = time.monotonic() + seconds
+    while (left := processes(uids)) and time.monotonic() < until:
+        for number in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def _remove_left_over(name):
+    """Remove a user whom a trial that was cut off left behind."""
+    try:
+        left = pwd.getpwnam(name)
+    except KeyError:
+        return
+    if left.pw_gecos.split(",")[0] != MARK:
+        raise FileExistsError(f"students: this machine has a user {name} already, and no trial made it")
+    end_processes({left.pw_uid})
+    _remove(name)
+
+
+def _remove(name):
+    home = pwd.getpwnam(name).pw_dir
+    _run("userdel", name)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _run(*command, given=None):
+    ended = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"students: {command[0]} ended with {ended.returncode}: {ended.stderr.strip()}")
