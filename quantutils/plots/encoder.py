@@ -5,6 +5,7 @@ import numpy as np
 from quantutils.plots.checks import by_label, number, values_1d
 from quantutils.plots.style import BLUE, GREEN, GREY, ORANGE, RED, in_style, log_ticks, new_figure
 
+BOX = {"fc": "white", "ec": "none", "pad": 0.5}
 HATCHES = ("", "//", "..", "xx", "\\\\")
 
 
@@ -40,10 +41,10 @@ def cosine_losses(losses, aim=None):
     axis.hlines(places, 1e-5, list(losses.values()), color=GREY, linewidth=1.5)
     axis.plot(list(losses.values()), places, "o", color=BLUE, markersize=9)
     for place, loss in enumerate(losses.values()):
-        axis.annotate(f"{loss:.4f}", (loss, place), (10, 0), textcoords="offset points", va="center")
+        axis.annotate(f"{loss:.4f}", (loss, place), (10, 0), textcoords="offset points", va="center", bbox=BOX)
     if aim is not None:
         axis.axvline(aim, color=ORANGE, linestyle="--", label=f"aim: {aim:g}")
-        axis.legend(loc="lower left")
+        axis.legend(loc="lower right")
     axis.set(xscale="log", yticks=places, yticklabels=list(losses), xlabel="1 − cosine to the float vectors (log)")
     log_ticks(axis.xaxis, [0.0001, 0.001, 0.01, 0.1])
     axis.set_xlim(0.3 * min(losses.values()), 4 * max(losses.values()))

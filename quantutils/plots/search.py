@@ -58,7 +58,7 @@ class SearchDrawing(Drawing):
             for row, (place, cosine) in enumerate(zip(places, cosines, strict=True)):
                 before = wanted.index(place) + 1 if place in wanted else None
                 moved = before != row + 1
-                bars[row].set(width=cosine, color=ORANGE if moved else BLUE, hatch="//" if moved else "")
+                bars[row].set(width=cosine, facecolor=ORANGE if moved else BLUE, hatch="//" if moved else "")
                 mark = f"{row + 1}." if not moved else f"{row + 1}. (was {before}.)" if before else f"{row + 1}. (new)"
                 texts[row].set_text(self._shown(place, mark))
         shared = len(set(found[model][0]) & set(wanted))
