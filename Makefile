@@ -6,7 +6,7 @@ IN_VENV := .venv/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: lab test test-other-cpu bench slides site pdf notebooks setup
+.PHONY: lab test test-other-cpu bench slides site pdf notebooks grading setup
 
 lab: setup
 	$(IN_VENV) -m jupyterlab --config=jupyter_lab_config.py notebooks/00_start_here.ipynb
@@ -33,6 +33,12 @@ bench: setup
 
 notebooks: setup
 	$(IN_VENV) tools/refresh_notebooks.py
+
+# nbgrader in an environment of its own, and in it one whole round: right, wrong, empty and hostile submissions
+grading:
+	$(PYTHON) -m venv .venv-grading
+	.venv-grading/bin/python -m pip install --quiet -r classroom/requirements-grading.txt -e .
+	.venv-grading/bin/python -m classroom.grading_round
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: install Python 3.11 or newer, or name one you have, as in: make lab PYTHON=python3.12" >&2; exit 1; }
