@@ -50,7 +50,7 @@ def main(arguments=None):
         ports = [options.port, options.port + 81, options.port + 1]
         hub = Hub(Path(folder) / "hub", signs_in, ports, password)
         hub.start()
-        stack.callback(hub.stop)
+        stack.callback(hub.end)
         print(f"\nOpen {hub.address} and sign in as one of these; several at once in private windows:\n")
         print("\n".join(f"  {name}  {password}" for name, password in signs_in.items()))
         if not is_root:
@@ -62,4 +62,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (FileExistsError, RuntimeError, TimeoutError) as error:
+        sys.exit(str(error))

@@ -1,8 +1,7 @@
 """The hub as a process: started, waited for, restarted and ended, for a trial and for the load test."""
 
-import contextlib
 import os
-import signal
+import secrets
 import socket
 import subprocess
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from classroom.installation import PYTHON
 
 HERE = Path(__file__).resolve().parent
+PROXY = HERE / "node_modules" / ".bin" / "configurable-http-proxy"
 
 
 class Hub:
@@ -29,22 +29,30 @@ class Hub:
         self.ports = ports or free_ports(3)
         self.address = f"http://127.0.0.1:{self.ports[0]}"
         self.log = self.data / "hub.log"
-        self.password = password
-        self.process = None
+        self.password, self.secret = password, secrets.token_hex()
+        self.process = self.proxy = None
 
     def start(self, seconds=60):
-        """Start it and wait until it answers. Raises TimeoutError with the end of its log if it does not."""
+        """Start the hub, and the proxy unless it runs, and wait until they answer.
+
+        The proxy is a process of its own, so that a restart of the hub cuts nobody's connection to their kernel.
+        Raises TimeoutError with the end of the log if they do not answer.
+        """
         given = {"CLASSROOM_DATA": str(self.data), "CLASSROOM_PORTS": ",".join(map(str, self.ports))}
+        given["CONFIGPROXY_AUTH_TOKEN"] = self.secret
         if self.password:
             given["CLASSROOM_PASSWORD"] = self.password
-        command = [str(PYTHON), "-m", "jupyterhub", "--config", str(HERE / "jupyterhub_config.py")]
-        with self.log.open("a") as out:
-            self.process = subprocess.Popen(
-                command, cwd=self.data, env=os.environ | given, stdout=out, stderr=out, start_new_session=True
-            )
+        public, hub, api = map(str, self.ports)
+        proxy = [str(PROXY), "--ip=127.0.0.1", f"--port={public}", "--api-ip=127.0.0.1", f"--api-port={api}"]
+        proxy += [f"--error-target=http://127.0.0.1:{hub}/hub/error", "--log-level=warn"]
+        if self.proxy is None:
+            self.proxy = self._run(proxy, given)
+        self.process = self._run(
+            [str(PYTHON), "-m", "jupyterhub", "--config", str(HERE / "jupyterhub_config.py")], given
+        )
         until = time.monotonic() + seconds
         while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > until:
+            if self.process.poll() is not None or self.proxy.poll() is not None or time.monotonic() > until:
                 self.kill()
                 raise TimeoutError(f"JupyterHub did not answer at {self.address}: {self.log.read_text()[-2000:]}")
             time.sleep(0.2)
@@ -58,20 +66,31 @@ class Hub:
             return False
 
     def stop(self, seconds=30):
-        """Ask it to end, as a system's restart does, and wait; students' servers stay if they are their own users'."""
+        """Ask the hub to end, as a system's restart does, and wait; the proxy and students' own servers stay."""
         self.process.terminate()
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self.process.kill()
+            self.process.wait()
 
     def kill(self):
-        """End it and its proxy at once, as a power cut does."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait()
-        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
-            os.kill(int((self.data / "proxy.pid").read_text()), signal.SIGKILL)
+        """End the hub and its proxy at once, as a power cut does."""
+        for process in (self.process, self.proxy):
+            process.kill()
+            process.wait()
+        self.proxy = None
+
+    def end(self):
+        """End the hub as it wishes, and then the proxy."""
+        self.stop()
+        self.kill()
+
+    def _run(self, command, given):
+        with self.log.open("a") as out:
+            return subprocess.Popen(
+                command, cwd=self.data, env=os.environ | given, stdout=out, stderr=out, start_new_session=True
+            )
 
 
 def free_ports(number):

@@ -33,8 +33,7 @@ else:
 c.JupyterHub.bind_url = f"http://127.0.0.1:{PUBLIC}"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{HUB}"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{PROXY}"
-c.ConfigurableHTTPProxy.command = [str(HERE / "node_modules" / ".bin" / "configurable-http-proxy")]
-c.ConfigurableHTTPProxy.pid_file = str(DATA / "proxy.pid")
+c.ConfigurableHTTPProxy.should_start = False  # hub.py starts it: a hub that restarts must cut nobody's connection
 
 # What must outlive a restart: who is logged in, and whose server listens where.
 c.JupyterHub.cookie_secret_file = str(DATA / "cookie_secret")

@@ -108,7 +108,8 @@ async def measure(hub, students, seconds, lessons=(FIRST, SECOND)):
         if pause_of and len(alive) > 1:
             report["isolation"] = await try_isolation(clients, students, alive)
         await together(kernel.close() for kernel in alive)
-    report["retries"] = sum(client.retries for client in clients)
+    report["requests_asked_again"] = sum(client.retries for client in clients)
+    report["cells_run_again"] = sum(client.run_again for client in clients)
     return report
 
 
@@ -146,6 +147,19 @@ def spread(values):
     return {"median": round(statistics.median(there), 1), "largest": round(max(there), 1)} if there else None
 
 
+def cores_busy(seconds=5):
+    """How many cores this machine keeps busy with whatever else it does."""
+
+    def ticks():
+        times = [int(part) for part in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+        return sum(times), times[3] + times[4]  # all, and of them idle or waiting for a disk
+
+    all_before, idle_before = ticks()
+    time.sleep(seconds)
+    all_after, idle_after = ticks()
+    return round(os.cpu_count() * (1 - (idle_after - idle_before) / (all_after - all_before)), 1)
+
+
 def surroundings():
     """The machine, what else it does, and the versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -155,7 +169,7 @@ def surroundings():
         "processor": next((line.partition(":")[2].strip() for line in lines if "model name" in line), "unknown"),
         "cores": os.cpu_count(),
         "memory_gib": round(memory / 2**30, 1),
-        "load_before": [round(load, 1) for load in os.getloadavg()],
+        "cores_busy_before": cores_busy(),
         "python": platform.python_version(),
         "jupyterhub": installed_version(),
         "jupyterlab": version("jupyterlab"),
@@ -184,7 +198,7 @@ def main(arguments=None):
         students = stack.enter_context(trial_students(options.students, Path(folder) / "homes"))
         hub = Hub(Path(folder) / "hub", [student.name for student in students])
         hub.start()
-        stack.callback(hub.stop)
+        stack.callback(hub.end)
         began = time.monotonic()
         report |= asyncio.run(
             measure(hub, students, 60 * options.minutes, (FIRST,) if options.quick else (FIRST, SECOND))
@@ -203,4 +217,7 @@ def passed(report):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (FileExistsError, PermissionError, RuntimeError, TimeoutError) as error:
+        sys.exit(str(error))

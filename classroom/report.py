@@ -24,9 +24,10 @@ def table(report):
     lessons = report["lessons"]
     names = [name.removesuffix(".ipynb") for name in lessons]
     lines = [
-        f"{report['date']}, {report['processor']}, {report['cores']} cores, {report['memory_gib']} GiB, load"
-        f" {report['load_before'][0]} before the test; JupyterHub {report['jupyterhub']}, JupyterLab"
-        f" {report['jupyterlab']}, Python {report['python']}, torch {report['torch']}.",
+        f"{report['date']}, {report['processor']}, {report['cores']} cores, {report['memory_gib']} GiB;"
+        f" before the test, other work kept {report['cores_busy_before']} cores busy. JupyterHub"
+        f" {report['jupyterhub']}, JupyterLab {report['jupyterlab']}, Python {report['python']}, torch"
+        f" {report['torch']}.",
         "",
         f"| measured | {' | '.join(names)} |",
         "|---|" + "---|" * len(names),
@@ -40,7 +41,7 @@ def table(report):
 
     row("students who finished, outputs as stored", lambda one: f"{one['finished']} of {one['students']}")
     row("students who lost saved work", lambda one: str(one["work_lost"]))
-    row("kernels lost to restarts", lambda one: str(one["kernels_lost"]))
+    row("kernels lost, and the lesson run again from the top", lambda one: str(one["kernels_lost"]))
     row("to the first cell (s): median · largest", lambda one: pair(one["first_cell_seconds"]))
     row("to the end (s): median · largest", lambda one: pair(one["whole_seconds"]))
     row("memory a student (MiB): median · largest", lambda one: pair(one["memory_mib"]["together"]))
@@ -48,7 +49,11 @@ def table(report):
     row("of it the kernel", lambda one: pair(one["memory_mib"]["kernels"]))
     row("memory of all students (MiB)", lambda one: str(one["memory_of_all_mib"]))
     held = sum(one["held"] for one in report["isolation"])
-    restarts = ", ".join(f"{one['what']} ({one['seconds']} s)" for one in report["restarts"])
+    restarts = " and ".join(
+        f"{one['what']} (back after {one['seconds']} s; kernels lost until then: {one['kernels_lost_before']})"
+        for one in report["restarts"]
+    )
     lines += ["", f"Restarted in the middle of lesson 03: {restarts}."]
+    lines += [f"Cells run again since their answer was lost with the connection: {report['cells_run_again']}."]
     lines += [f"Attempts to get in, and controls: {held} of {len(report['isolation'])} ended as they should."]
     return "\n".join(lines)

@@ -28,7 +28,7 @@ class StudentClient:
 
     def __init__(self, address, name, password, deadline):
         self.address, self.name, self.password, self.deadline = address, name, password, deadline
-        self.cookies, self.token, self.retries = {}, None, 0
+        self.cookies, self.token, self.retries, self.run_again = {}, None, 0, 0
         self.http = AsyncHTTPClient()
 
     async def once(self, path, method="GET", body=None, token=None, form=False):
@@ -145,10 +145,12 @@ class Kernel:
             try:
                 text = await asyncio.wait_for(self.connection.read_message(), 5)
             except TimeoutError:
-                # A request that was on its way when the connection was cut never arrived.
+                # The request, or the answer, was on its way when the connection was cut: the student runs it again.
                 if self.opened > 1 and time.monotonic() - quiet_since > 15 and await self._state() == "idle":
+                    said, outputs, ended = uuid.uuid4().hex, [], set()
                     await self._send(said, source)
-                    quiet_since, outputs = time.monotonic(), []
+                    self.client.run_again += 1
+                    quiet_since = time.monotonic()
                 continue
             if text is None:
                 self.connection = None

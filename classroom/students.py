@@ -1,6 +1,7 @@
 """Unix users for a trial: made, given passwords, and removed with everything that is theirs. Needs root."""
 
 import contextlib
+import fcntl
 import os
 import pwd
 import secrets
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "quant-student-"
+LOCK = "/run/quantization-class.lock"
 MARK = "made by the quantization course's trial"  # in the user's record, so that only our own are ever removed
 
 
@@ -43,7 +45,7 @@ def trial_students(number, homes):
     """`number` Unix users with random passwords and homes in folder `homes` that only they can read: list of Student.
 
     At the end they, their processes and their homes are gone. Raises PermissionError without root, FileExistsError if
-    a user has such a name and was not made here, RuntimeError if the system refuses.
+    a user has such a name and was not made here, RuntimeError if the system refuses or another trial runs.
     """
     if os.geteuid() != 0:
         raise PermissionError("students: only root can make Unix users")
@@ -52,20 +54,21 @@ def trial_students(number, homes):
             raise RuntimeError(f"students: {tool} is not on this machine (on Debian and Ubuntu: the package passwd)")
     homes = Path(homes)
     homes.mkdir(parents=True, exist_ok=True, mode=0o711)
-    made = []
-    try:
-        for name in names(number):
-            _remove_left_over(name)
-            home = homes / name
-            _run("useradd", "--create-home", "--home-dir", str(home), "--shell", "/bin/bash", "--comment", MARK, name)
-            made.append(Student(name, secrets.token_urlsafe(9)))
-            home.chmod(0o700)
-        _run("chpasswd", given="".join(f"{student.name}:{student.password}\n" for student in made))
-        yield made
-    finally:
-        end_processes({student.uid for student in made})
-        for student in made:
-            _remove(student.name)
+    with _only_trial():
+        for left in pwd.getpwall():  # by a trial that was cut off
+            if left.pw_gecos.split(",")[0] == MARK:
+                end_processes({left.pw_uid})
+                _remove(left.pw_name)
+        made = []
+        try:
+            for name in names(number):
+                made.append(_make(name, homes / name))
+            _run("chpasswd", given="".join(f"{student.name}:{student.password}\n" for student in made))
+            yield made
+        finally:
+            end_processes({student.uid for student in made})
+            for student in made:
+                _remove(student.name)
 
 
 def processes(uids):
@@ -89,16 +92,25 @@ def end_processes(uids, seconds=20):
         time.sleep(0.1)
 
 
-def _remove_left_over(name):
-    """Remove a user whom a trial that was cut off left behind."""
-    try:
-        left = pwd.getpwnam(name)
-    except KeyError:
-        return
-    if left.pw_gecos.split(",")[0] != MARK:
+@contextlib.contextmanager
+def _only_trial():
+    """Hold this machine's one trial. Raises RuntimeError if another holds it."""
+    with open(LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError("students: another trial or load test runs on this machine; end it first") from error
+        yield
+
+
+def _make(name, home):
+    """Make one Unix user with a home that only they can read, without a password yet: Student."""
+    with contextlib.suppress(KeyError):
+        pwd.getpwnam(name)
         raise FileExistsError(f"students: this machine has a user {name} already, and no trial made it")
-    end_processes({left.pw_uid})
-    _remove(name)
+    _run("useradd", "--create-home", "--home-dir", str(home), "--shell", "/bin/bash", "--comment", MARK, name)
+    home.chmod(0o700)
+    return Student(name, secrets.token_urlsafe(9))
 
 
 def _remove(name):
