@@ -89,7 +89,7 @@ SUBMISSIONS = [
     Submission("wrong", _answer("answer_1 = (0, 0.0)"), (0, 1, 1), "03.1 ✗ not yet"),
     Submission("empty", _nothing, (0, 0, 0), "no answer so far"),
     Submission("empty_file", lambda notebook: "", (0, 0, 0), "error processing assignment"),
-    Submission("no_notebook", lambda notebook: None, (0, 0, 0), "No submitted file"),
+    Submission("no_notebook", lambda notebook: None, (0, 0, 0), "No notebooks were matched"),
     Submission("loops", _answer(FOREVER), (0, 1, 1), "CellTimeoutError"),
     Submission("loops_on_interrupt", _answer(STUBBORN), (0, 1, 1), "CellTimeoutError"),
     Submission("loops_in_check", _loops_when_called, (1, 1, 0), "CellTimeoutError"),
