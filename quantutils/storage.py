@@ -30,7 +30,7 @@ def save(model, path):
 
     model: what a quantutils.workflow function returned. The file is written beside `path` first and then moved, so a
     full disk leaves no half-written file. Raises TypeError for what is no module, ValueError for a model without
-    quantized layers, OSError where the folder cannot be written.
+    quantized layers, FileNotFoundError for a folder that is not there, OSError where nothing can be written.
     """
     need_module(model)
     layers = {
@@ -39,6 +39,8 @@ def save(model, path):
     if not layers:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
     path = _as_path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path is {str(path)!r}, whose folder does not exist; accepted: an existing folder")
     # A tensor that is shared by two layers is written twice: safetensors keeps no aliases.
     tensors = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
     handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".unfinished")
@@ -47,6 +49,8 @@ def save(model, path):
         save_file(tensors, unfinished, {"format": FORMAT, "layers": json.dumps(layers)})
         os.chmod(unfinished, 0o666 & ~_umask())  # a temporary file is its owner's alone; a checkpoint is shared
         os.replace(unfinished, path)
+    except (OSError, SafetensorError) as error:  # a full disk, most of all
+        raise OSError(f"path is {str(path)!r}, which could not be written ({error}); nothing was left there") from None
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)

@@ -71,7 +71,7 @@ def test_bars_are_the_cosines_and_what_moved_says_where_it_was():
     starts = [text.get_text().split(" Passage")[0] for text in words]
     assert starts == ["1.", "2. (was 3.)", "3. (was 2.)", "4.", "5. (new)"]
     assert [bool(bar.get_hatch()) for bar in other] == [False, True, True, False, True]
-    assert "int8 finds the same first (0.900) and 4 of the same five." in one.readout
+    assert "int8 finds the same first (0.90) and 4 of the same five." in one.readout
     assert "Measured" not in one.readout
 
 

@@ -1,6 +1,8 @@
 """Quantized checkpoints: the same outputs after loading, the size they say, and what is no checkpoint refused."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -95,12 +97,40 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(saved, monkeypatch)
         raise OSError("No space left on device")
 
     monkeypatch.setattr(storage, "save_file", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(
+        OSError, match=r"path is .+, which could not be written \(No space left on device\)"
+    ):
         storage.save(quantize_dynamic(Tagger(), WeightScheme(4)), saved)
     assert saved.read_bytes() == before
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"path is .+nothing.+, whose folder does not exist"):
+        storage.save(quantize_dynamic(nn.Linear(4, 4)), tmp_path / "nothing" / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_disk_that_is_full_in_earnest(tmp_path):
+    """A process that may write files of 50 kB at most stands for the disk."""
+    code = f"""
+import resource, signal, torch
+from quantutils import storage, workflow
+model = workflow.quantize_dynamic(torch.nn.Linear(400, 400))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    storage.save(model, {str(tmp_path / "model.safetensors")!r})
+except OSError as error:
+    print(error)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "which could not be written" in answer.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no permissions of this kind")
 def test_a_checkpoint_may_be_read_like_any_other_file(saved, tmp_path):
     plain = tmp_path / "plain"
     plain.write_bytes(b"")

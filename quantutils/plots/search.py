@@ -64,8 +64,8 @@ class SearchDrawing(Drawing):
         shared = len(set(found[model][0]) & set(wanted))
         same = "the same" if found[model][0][0] == wanted[0] else "another"
         said = (
-            f"“{question.strip()}” {first} finds first: {self._short(wanted[0])} ({found[first][1][0]:.3f})."
-            f" {model} finds {same} first ({found[model][1][0]:.3f}) and {shared} of the same five."
+            f"“{question.strip()}” {first} finds first: {self._short(wanted[0])} ({found[first][1][0]:.2f})."
+            f" {model} finds {same} first ({found[model][1][0]:.2f}) and {shared} of the same five."
         )
         if question.strip() not in self.known:
             times = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, (_, _, seconds) in found.items())
