@@ -97,9 +97,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(saved, monkeypatch)
         raise OSError("No space left on device")
 
     monkeypatch.setattr(storage, "save_file", full_disk)
-    with pytest.raises(
-        OSError, match=r"path is .+, which could not be written \(No space left on device\)"
-    ):
+    with pytest.raises(OSError, match=r"path is .+, which could not be written \(No space left on device\)"):
         storage.save(quantize_dynamic(Tagger(), WeightScheme(4)), saved)
     assert saved.read_bytes() == before
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
