@@ -5,6 +5,7 @@ answer is right, and everything else is locked. FOLDER gets an nbgrader_config.p
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -42,15 +43,21 @@ def assignment(lesson, solved):
 
     Raises AssignmentError where the lesson marks no exercise, or the solved notebook has no answer to one.
     """
-    notebook = nbformat.from_dict(lesson)
-    notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
+    notebook = nbformat.reads(nbformat.writes(lesson), as_version=4)
     answers = {
         check.source.strip(): answer.source for answer, check in zip(solved.cells, solved.cells[1:], strict=False)
     }
     cells = notebook.cells
     if not any(role(cell) == "answer" for cell in cells):
         raise AssignmentError("the lesson marks no exercise: run tools/refresh_notebooks.py on it")
-    setup = next(cell for cell in cells if cell.cell_type == "code")
+    setup, solved_setup = (next(cell for cell in one.cells if cell.cell_type == "code") for one in (notebook, solved))
+    # A worked answer may use what its own notebook imports and the lesson does not.
+    missing = [
+        line
+        for line in solved_setup.source.splitlines()
+        if re.match(r"import \w+( as \w+)?$", line) and line not in setup.source
+    ]
+    setup.source = "\n".join([*missing, setup.source])
     for place, cell in enumerate(cells):
         if role(cell) == "answer":
             key = cells[place + 1].source.strip()

@@ -7,6 +7,7 @@ import re
 import nbformat
 import pytest
 from lesson_files import LESSONS, NOTEBOOKS, exercise_parts, read
+from nbclient import NotebookClient
 
 from classroom.assignment import AssignmentError, assignment, main, role, write
 from classroom.merging import grade_id, merge
@@ -95,6 +96,14 @@ def test_setup_answers_and_tests_of_an_assignment_are_all_that_grading_runs(path
     ]
     assert run[0].id == next(cell.id for cell in read(path).cells if cell.cell_type == "code")
     assert [role(cell) for cell in run[1:]] == ["answer", "check"] * len(exercise_parts(read(path)))
+
+
+@every_lesson
+def test_the_instructors_version_passes_its_own_tests(path):
+    notebook = of_lesson(path)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    tests = [cell for cell in notebook.cells if role(cell) == "check"]
+    assert all("✓ right" in cell.outputs[0].text for cell in tests)
 
 
 def test_a_test_fails_by_an_error_for_a_wrong_answer_and_a_missing_one_and_not_for_a_right_one():
