@@ -104,10 +104,10 @@ def text_of(outputs):
 
 
 def first_difference(stored, got, around=60):
-    """Where two texts part, with `around` characters on each side."""
+    """Where two texts part, with what is around it; more of the second, which may be an error's whole text."""
     same = next((place for place, (one, other) in enumerate(zip(stored, got, strict=False)) if one != other), 0)
-    start, end = max(0, same - around), same + around
-    return f"stored …{stored[start:end]}… got …{got[start:end]}…"
+    start = max(0, same - around)
+    return f"stored …{stored[start : same + around]}… got …{got[start : same + 20 * around]}…"
 
 
 def memory_of(uid):

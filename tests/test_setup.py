@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import importlib.util
 import re
 import subprocess
@@ -28,7 +29,7 @@ def normalised(name):
 
 def requirement_lines(file="requirements.txt"):
     lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.strip() and not line.startswith("#")]
+    return [line for line in lines if line.strip() and not line.startswith(("#", "-r "))]
 
 
 def pinned(file="requirements.txt"):
@@ -39,6 +40,7 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+@functools.cache
 def python_files():
     # node_modules and a server's own .venv lie in these folders too, and are nobody's of ours.
     paths = (path for folder in OWN_FOLDERS for path in folder.rglob("*.py"))

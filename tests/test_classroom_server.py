@@ -1,0 +1,321 @@
+"""The server for a class: lessons handed out and kept, the configuration, the recipes, and two students in earnest."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from classroom import installation, report, student_server
+from classroom.hub import free_ports
+from classroom.student_server import RECORD, hand_out
+
+yaml = pytest.importorskip("yaml")  # JupyterLab brings it; the course pins it nowhere
+ROOT = Path(__file__).resolve().parents[1]
+CLASSROOM = ROOT / "classroom"
+LESSON = "01_first.ipynb"
+
+
+def pin(name):
+    """The version that classroom/requirements.txt pins."""
+    return re.search(rf"^{name}==(.+)$", (CLASSROOM / "requirements.txt").read_text(), re.MULTILINE)[1]
+
+
+# Lessons handed out
+
+
+@pytest.fixture
+def course(tmp_path):
+    folder = tmp_path / "course"
+    (folder / "solutions").mkdir(parents=True)
+    for name in (LESSON, "02_second.ipynb", "glossary.md", "solutions/01_first.ipynb", "ruff.toml"):
+        (folder / name).write_text(f"{name}, as first written")
+    return folder
+
+
+@pytest.fixture
+def own(course, tmp_path):
+    """A student's folder to which the course was handed out once."""
+    hand_out(course, tmp_path / "own")
+    return tmp_path / "own"
+
+
+def files(folder):
+    """{path: text} of all files but the record."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in found}
+
+
+def test_the_first_time_every_lesson_is_copied(course, tmp_path):
+    done = hand_out(course, tmp_path / "own")
+    assert done == dict.fromkeys([LESSON, "02_second.ipynb", "glossary.md", "solutions/01_first.ipynb"], "copied")
+    assert files(tmp_path / "own") == {name: text for name, text in files(course).items() if name != "ruff.toml"}
+
+
+def test_nothing_new_changes_nothing(course, own):
+    before = {path: path.stat().st_mtime_ns for path in own.rglob("*.ipynb")}
+    assert hand_out(course, own) == {}
+    assert {path: path.stat().st_mtime_ns for path in own.rglob("*.ipynb")} == before
+
+
+def test_what_only_the_student_changed_stays(course, own):
+    (own / LESSON).write_text("my answers")
+    assert hand_out(course, own) == {}
+    assert files(own)[LESSON] == "my answers"
+    assert len(files(own)) == 4
+
+
+def test_what_only_the_course_changed_is_replaced(course, own):
+    (course / LESSON).write_text("second edition")
+    assert hand_out(course, own) == {LESSON: "updated"}
+    assert files(own)[LESSON] == "second edition"
+
+
+def test_what_both_changed_stays_and_the_new_version_comes_beside_it_once(course, own):
+    (own / LESSON).write_text("my answers")
+    (course / LESSON).write_text("second edition")
+    beside = "01_first (new version).ipynb"
+    assert hand_out(course, own) == {LESSON: "kept", beside: "beside"}
+    assert (files(own)[LESSON], files(own)[beside]) == ("my answers", "second edition")
+    assert hand_out(course, own) == {}
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_third_version_replaces_the_second_only_if_the_student_left_that_alone(course, own, touched):
+    (own / LESSON).write_text("my answers")
+    (course / LESSON).write_text("second edition")
+    hand_out(course, own)
+    if touched:
+        (own / "01_first (new version).ipynb").write_text("answers there too")
+    (course / LESSON).write_text("third edition")
+    hand_out(course, own)
+    mine = {name: text for name, text in files(own).items() if name.startswith("01_")}
+    there = {"01_first (new version).ipynb": "answers there too", "01_first (new version 2).ipynb": "third edition"}
+    assert mine == {LESSON: "my answers"} | (there if touched else {"01_first (new version).ipynb": "third edition"})
+
+
+def test_a_deleted_lesson_comes_back_fresh_and_a_new_one_comes(course, own):
+    (own / LESSON).unlink()
+    (course / "03_third.ipynb").write_text("new")
+    assert hand_out(course, own) == {LESSON: "copied", "03_third.ipynb": "copied"}
+
+
+def test_what_the_course_no_longer_has_and_the_students_own_files_stay(course, own):
+    (course / LESSON).unlink()
+    (own / "mine.ipynb").write_text("mine")
+    assert hand_out(course, own) == {}
+    assert files(own)[LESSON] == f"{LESSON}, as first written"
+    assert files(own)["mine.ipynb"] == "mine"
+
+
+@pytest.mark.parametrize("record", [None, "", "{", "[]", '{"01_first.ipynb": 3}'])
+def test_without_its_record_a_lesson_that_differs_counts_as_the_students(course, own, record):
+    if record is None:
+        (own / RECORD).unlink()
+    else:
+        (own / RECORD).write_text(record)
+    (own / LESSON).write_text("my answers")
+    assert hand_out(course, own) == {LESSON: "kept", "01_first (new version).ipynb": "beside"}
+    assert files(own)[LESSON] == "my answers"
+
+
+def test_a_file_that_cannot_be_written_does_not_cost_the_others(course, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "solutions").write_text("a file where a folder must be")
+    done = hand_out(course, tmp_path / "own")
+    assert done[LESSON] == done["02_second.ipynb"] == "copied"
+    assert done["solutions/01_first.ipynb"] not in ("copied", "updated", "kept")
+    assert files(tmp_path / "own")["solutions"] == "a file where a folder must be"
+
+
+def test_a_folder_in_the_lessons_place_stays(course, own):
+    (own / LESSON).unlink()
+    (own / LESSON).mkdir()
+    (course / LESSON).write_text("second edition")
+    assert hand_out(course, own) == {LESSON: "kept", "01_first (new version).ipynb": "beside"}
+
+
+def test_cut_off_before_the_record_was_written_the_next_run_puts_it_right(course, own):
+    (course / LESSON).write_text("second edition")
+    record = (own / RECORD).read_text()
+    hand_out(course, own)
+    (own / RECORD).write_text(record)  # as if the machine had stopped just before
+    assert hand_out(course, own) == {}
+    (course / LESSON).write_text("third edition")
+    assert hand_out(course, own) == {LESSON: "updated"}
+
+
+def test_a_course_without_lessons_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match="course: a folder with notebooks is needed"):
+        hand_out(tmp_path / "nothing", tmp_path / "own")
+    assert not (tmp_path / "own").exists()
+
+
+def test_the_courses_own_lessons_are_handed_out_whole(tmp_path):
+    done = hand_out(ROOT / "notebooks", tmp_path / "own")
+    assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= done.keys()
+    assert set(done.values()) == {"copied"}
+
+
+# The student's server
+
+
+def test_memory_is_limited_for_what_is_started_and_a_cell_gets_an_error():
+    code = "from classroom.student_server import limit_memory\nlimit_memory('400000000')\nbytearray(900_000_000)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.stderr.strip().endswith("MemoryError")
+    assert student_server.limit_memory("") is None
+
+
+@pytest.mark.parametrize("given", ["2G", "-1", "1.5"])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(given):
+    with pytest.raises(
+        ValueError, match=re.escape(f"MEM_LIMIT: a whole number of bytes is needed, and it is {given!r}")
+    ):
+        student_server.limit_memory(given)
+
+
+def test_lessons_that_cannot_be_handed_out_do_not_keep_the_server_from_starting(tmp_path, monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(os, "execv", lambda *command: started.append(command))
+    monkeypatch.setenv("COURSE_NOTEBOOKS", str(tmp_path / "nothing"))
+    monkeypatch.setenv("JUPYTERHUB_ROOT_DIR", str(tmp_path / "own"))
+    monkeypatch.delenv("MEM_LIMIT", raising=False)
+    student_server.main(["--debug"])
+    assert started == [(sys.executable, [sys.executable, "-P", "-m", "jupyterhub.singleuser", "--debug"])]
+    assert "a folder with notebooks is needed" in capsys.readouterr().err
+
+
+# The configuration
+
+
+class Settings(dict):
+    """What JupyterHub gives a configuration file as `c`: any section, any setting."""
+
+    def __getattr__(self, name):
+        return self.setdefault(name, Settings())
+
+    def __setattr__(self, name, value):
+        self[name] = value
+
+
+def configuration(name, **given):
+    """The settings that a configuration file makes in this environment."""
+    settings = Settings()
+    path = CLASSROOM / name
+    exec(compile(path.read_text(), path, "exec"), {"get_config": lambda: settings, "__file__": str(path)} | given)
+    return settings
+
+
+@pytest.fixture
+def hub_settings(tmp_path, monkeypatch):
+    """jupyterhub_config.py's settings for a user number, with two names on the roster."""
+    (tmp_path / "roster.txt").write_text("ada\nalan\n")
+    monkeypatch.setenv("CLASSROOM_DATA", str(tmp_path))
+    monkeypatch.delenv("CLASSROOM_PASSWORD", raising=False)
+
+    def read(uid):
+        monkeypatch.setattr(os, "geteuid", lambda: uid)
+        return configuration("jupyterhub_config.py")
+
+    return read
+
+
+def test_as_root_students_are_unix_users_and_outlive_the_hub(hub_settings):
+    settings = hub_settings(0)
+    assert settings.Authenticator.allowed_users == {"ada", "alan"}
+    assert settings.JupyterHub.authenticator_class == "pam"
+    assert settings.JupyterHub.spawner_class == "jupyterhub.spawner.LocalProcessSpawner"
+    assert settings.JupyterHub.cleanup_servers is False
+
+
+def test_without_root_it_starts_only_when_a_trial_without_isolation_is_asked_for(hub_settings, monkeypatch):
+    with pytest.raises(SystemExit, match="students are not kept apart"):
+        hub_settings(1000)
+    monkeypatch.setenv("CLASSROOM_PASSWORD", "correct horse")
+    settings = hub_settings(1000)
+    assert settings.JupyterHub.spawner_class == "simple"
+    assert settings.SharedPasswordAuthenticator.user_password == "correct horse"
+
+
+def test_nothing_listens_beyond_this_machine(hub_settings):
+    settings = hub_settings(0)
+    addresses = [settings.JupyterHub.bind_url, settings.JupyterHub.hub_bind_url, settings.ConfigurableHTTPProxy.api_url]
+    assert [address.rpartition(":")[0] for address in addresses] == ["http://127.0.0.1"] * 3
+
+
+def test_limits_and_threads_are_the_same_on_every_kind_of_server(hub_settings):
+    values = yaml.safe_load((CLASSROOM / "kubernetes" / "values.yaml").read_text())["singleuser"]
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    assert values["extraEnv"] == one_thread
+    assert values["memory"]["limit"] == "2G"
+    for settings in (hub_settings(0), configuration("tljh_config.py")):
+        assert settings.Spawner.mem_limit == values["memory"]["limit"]
+        assert settings.Spawner.default_url == values["defaultUrl"]
+        assert one_thread.items() <= settings.Spawner.environment.items()
+        assert Path(settings.Spawner.cmd[1]).name == Path(values["cmd"][1]).name == "student_server.py"
+
+
+# Recipes and pins
+
+
+def test_the_values_for_kubernetes_run_the_pinned_series():
+    text = (CLASSROOM / "kubernetes" / "values.yaml").read_text()
+    chart, runs = re.search(r"Helm chart ([\d.]+), which runs JupyterHub ([\d.]+)\)", text).groups()
+    # The hub in the cluster and Jupyter in the image must agree in the first two numbers.
+    assert runs.split(".")[:2] == pin("jupyterhub").split(".")[:2]
+    assert f"--version {chart}" in (CLASSROOM / "server.md").read_text()
+
+
+def test_the_image_has_the_pins_the_right_python_and_all_that_is_needed():
+    lines = (CLASSROOM / "kubernetes" / "Dockerfile").read_text()
+    environment = (ROOT / "environment.yml").read_text()
+    assert re.search(r"FROM python:([\d.]+)-", lines)[1] == re.search(r"python=([\d.]+)", environment)[1]
+    assert "--requirement requirements.txt --requirement classroom/requirements.txt" in lines
+    assert not re.search(r"==\d", lines)  # every pin is in the two files
+    for copied in re.findall(r"^COPY (.+) \S+$", lines, re.MULTILINE):
+        assert all((ROOT / path).exists() for path in copied.split())
+
+
+def test_the_servers_pins_leave_those_of_the_course_alone():
+    own = dict(line.split("==") for line in (CLASSROOM / "requirements.txt").read_text().splitlines() if "==" in line)
+    course = (ROOT / "requirements.txt").read_text()
+    assert not [name for name in own if re.search(rf"^{name}==", course, re.MULTILINE)]
+    proxy = json.loads((CLASSROOM / "package.json").read_text())["dependencies"]["configurable-http-proxy"]
+    lock = json.loads((CLASSROOM / "package-lock.json").read_text())["packages"]
+    assert lock["node_modules/configurable-http-proxy"]["version"] == proxy
+
+
+def test_the_table_in_server_md_is_the_recorded_report():
+    recorded = json.loads(report.RESULTS.read_text())
+    page = report.PAGE.read_text()
+    assert page.partition(report.BEGIN)[2].partition(report.END)[0].strip() == report.table(recorded).strip()
+
+
+def test_the_recorded_report_is_of_thirty_students_on_two_cores():
+    recorded = json.loads(report.RESULTS.read_text())
+    assert recorded["cores"] == 2
+    assert {one["students"] for one in recorded["lessons"].values()} == {30}
+    assert [one["what"] for one in recorded["restarts"]] == ["hub", "hub and all students' servers"]
+    limit = 2e9 / 2**20
+    assert all(one["kernel_data_mib"]["largest"] < limit for one in recorded["lessons"].values())
+
+
+def test_ports_are_free_and_differ():
+    assert len(set(free_ports(3))) == 3
+
+
+# In earnest
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can make two Unix users")
+@pytest.mark.skipif(
+    not installation.installed(), reason="JupyterHub is not installed: .venv/bin/python -m classroom brings it"
+)
+def test_two_students_finish_keep_their_work_and_keep_it_to_themselves():
+    command = [sys.executable, "-m", "classroom.load_test", "--students", "2", "--minutes", "4", "--quick"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-2000:]
