@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import report
 
 RESULTS = Path(__file__).parent / "results"
-NAMES = ("fake_quantize", "observers", "product", "explorers", "lessons", "accuracy")
+NAMES = ("fake_quantize", "observers", "product", "explorers", "lessons", "encoder", "accuracy")
 
 
 def main(arguments=None):

@@ -73,7 +73,8 @@ def lines_of(name, result):
     peers = ", ".join(f"{peer} {version}" for peer, version in result["peers"].items())
     lines = [f"## {name}", "", f"Unit: {result['unit']}. Peers: {peers or 'none'}.", ""]
     lines += [f"Skipped: {peer} ({why})." for peer, why in result["skipped"].items()]
-    return lines + (_accuracy_table(result) if name == "accuracy" else _table(result["rows"]))
+    special = {"accuracy": lambda: _accuracy_table(result), "encoder": lambda: _encoder_table(result["rows"])}
+    return lines + (special[name]() if name in special else _table(result["rows"]))
 
 
 def _table(rows):
@@ -101,6 +102,20 @@ def _accuracy_table(result):
         bits, aim = row["bits"] or "float", row["to_match"] if row["to_match"] is not None else ""
         figures = f"{row['mean']:.2f} | {row['spread']:.2f} | {row['lowest']:.1f}"
         lines.append(f"| {row['data']} | {row['by']} | {row['way']} | {bits} | {figures} | {aim} | {row['note']} |")
+    return lines
+
+
+def _encoder_table(rows):
+    lines = [
+        "| by | way | mean cosine | worst | MB | same first passage (%) | of the first five (%) | batch 1 | batch 64 |"
+        " note | aim | met |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = [row[key] for key in ("by", "way", "cosine", "worst", "megabytes", "same_first", "of_five")]
+        cells += [f"{row[key]:.3g}" for key in ("batch_1", "batch_64")]
+        cells += [row["note"], row["aim"] or "", {True: "yes", False: "no", None: ""}[row["met"]]]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
 

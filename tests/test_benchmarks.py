@@ -7,9 +7,9 @@ import nbformat
 import pytest
 import torch
 
-from benchmarks import fake_quantize, lessons, observers, product
+from benchmarks import encoder, fake_quantize, lessons, observers, product
 from benchmarks.timing import ROW_KEYS, in_turns, row
-from quantutils import QParams
+from quantutils import QParams, zoo
 from quantutils.nn import Codes
 
 
@@ -120,3 +120,17 @@ def test_a_row_is_the_median_of_the_ratios(least, met):
     aim = None if least is None else f"at least {least}"
     line = row("a sum", {"quantutils": [1.0, 2.0, 1.0], "peer": [2.0, 5.0, 9.0]}, "peer", aim=aim, least=least)
     assert (line["ours"], line["theirs"], line["ratio"], line["met"]) == (1.0, 5.0, 2.5, met)
+
+
+def test_the_encoder_has_a_row_for_each_model_and_its_aims_are_judged_by_what_was_measured(monkeypatch):
+    monkeypatch.setattr(encoder.encoder_peers, "PEERS", {"nobody": ("no_such_package", "no-such-package", None)})
+    ours = {"int8": (zoo.sentence_encoder().model, 24_900_000, "not quantized, for the test")}
+    monkeypatch.setattr(encoder, "_ours", lambda *_: ours)
+    result = encoder.measure(count=8, rounds=1)
+    assert json.loads(json.dumps(result)) == result
+    assert list(result["skipped"]) == ["nobody"]
+    base, same = result["rows"]
+    assert (base["by"], base["cosine"], base["megabytes"], base["met"]) == ("float", 1.0, 90.9, None)
+    assert (same["by"], same["same_first"], same["of_five"], same["met"]) == ("quantutils", 100, 100.0, True)
+    assert not encoder._meets("megabytes", 25.0, 25)
+    assert encoder._meets("cosine", 0.9985, 0.9985)
