@@ -341,7 +341,9 @@ def test_what_is_no_drawing_is_refused(drawing, message):
 
 @pytest.mark.parametrize("control", [20, (0, 100), None, ipywidgets.IntSlider()])
 def test_controls_of_another_kind_are_refused(control):
-    with pytest.raises(TypeError, match=r"^control 'height' is .*; accepted: Slider\(…\), Steps\(…\) or Choice\(…\)"):
+    with pytest.raises(
+        TypeError, match=r"^control 'height' is .*; accepted: Slider\(…\), Steps\(…\), Choice\(…\) or Line\(…\)"
+    ):
         explore(Line(), height=control)
 
 

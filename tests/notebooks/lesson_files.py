@@ -1,5 +1,6 @@
 """The notebooks as the tests see them: files, cells, outputs, prose."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -63,3 +64,20 @@ def exercise_parts(notebook):
         if cell.cell_type == "code" and found:
             parts[found[1]] = (cells[place - 2], cells[place - 1], cell)
     return parts
+
+
+def names_in(source, context):
+    """The names that Python source stores (ast.Store: imports, functions and arguments too) or loads (ast.Load)."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, context):
+            names.add(node.id)
+        elif context is ast.Store and isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif context is ast.Store and isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif context is ast.Store and isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif context is ast.Store and isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
+    return names

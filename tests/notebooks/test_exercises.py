@@ -1,9 +1,21 @@
 """Stubs fail, solutions pass, and the lesson, its solved notebook and the closed solution say the same."""
 
+import ast
+import builtins
 import re
 
 import pytest
-from lesson_files import LESSONS, NOTEBOOKS, exercise_parts, output_text, prose_cells, read, slide_type
+from lesson_files import (
+    LESSONS,
+    NOTEBOOKS,
+    code_cells,
+    exercise_parts,
+    names_in,
+    output_text,
+    prose_cells,
+    read,
+    slide_type,
+)
 
 from quantutils.exercises import exercise_ids
 
@@ -46,6 +58,14 @@ def test_prompt_and_solution_are_kept_in_step(path):
         assert solved_prompt.source.strip() == question, key
         shown = re.search(r"<summary>Solution</summary>\s*```python\n(.*?)```", prompt.source, re.DOTALL)[1]
         assert shown.strip() == solved_answer.source.strip(), key
+
+
+@every_lesson
+def test_a_solution_pasted_into_its_lesson_runs_with_what_the_setup_cell_imports(path):
+    given = names_in(code_cells(read(path))[0].source, ast.Store) | set(dir(builtins))
+    for key, _, (_, answer, _) in parts_of(path):
+        unknown = names_in(answer.source, ast.Load) - names_in(answer.source, ast.Store) - given
+        assert not unknown, f"{key} needs {sorted(unknown)}"
 
 
 @every_lesson

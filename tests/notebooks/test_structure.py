@@ -13,6 +13,7 @@ from lesson_files import (
     code_cells,
     code_lines,
     headings,
+    names_in,
     output_text,
     prose_cells,
     read,
@@ -161,26 +162,10 @@ def test_first_lessons_do_without_torch(path):
 def test_cells_after_setup_stand_on_their_own(path):
     """A cell may use what the setup cell defines and what it defines itself, so that order does not matter."""
     setup, *others = code_cells(read(path))
-    given = _names(setup.source, ast.Store) | set(dir(builtins)) | {"__name__"}
+    given = names_in(setup.source, ast.Store) | set(dir(builtins)) | {"__name__"}
     for cell in others:
-        unknown = _names(cell.source, ast.Load) - _names(cell.source, ast.Store) - given
+        unknown = names_in(cell.source, ast.Load) - names_in(cell.source, ast.Store) - given
         assert not unknown, f"cell {cell.id} needs {sorted(unknown)} from another cell"
-
-
-def _names(source, context):
-    names = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, context):
-            names.add(node.id)
-        elif context is ast.Store and isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-        elif context is ast.Store and isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif context is ast.Store and isinstance(node, ast.arg):
-            names.add(node.arg)
-        elif context is ast.Store and isinstance(node, ast.ExceptHandler) and node.name:
-            names.add(node.name)
-    return names
 
 
 @every_lesson
