@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from publish.grid import every_setting, grid
-from quantutils.controls import Choice
+from quantutils.controls import Choice, Line
 
 COLORS = 128  # of a layer: flat colours with their soft edges; more only makes the page larger
 
@@ -127,7 +127,8 @@ def _held(explorer, held):
         if len(chosen) == 1:
             parts.append(f"{control.label} stays at {chosen[0][0]}")
     if total == here:
-        return f"All {total:,} positions of this explorer were drawn beforehand; no kernel is needed."
+        typed = " JupyterLab takes any other text." if any(isinstance(c, Line) for c in explorer.given.values()) else ""
+        return f"All {total:,} positions of this explorer were drawn beforehand; no kernel is needed.{typed}"
     fixed = f" Here {'; '.join(parts)}." if parts else ""
     return (
         f"Drawn beforehand: {here:,} of {total:,} positions.{fixed} In between, nothing is drawn here:"
