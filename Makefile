@@ -27,7 +27,7 @@ test-other-cpu: setup
 slides site pdf: setup
 	$(IN_VENV) -m publish $@
 
-# All of it takes about 45 minutes; .venv/bin/python -m benchmarks NAME measures a part
+# All of it takes well over an hour; .venv/bin/python -m benchmarks NAME measures a part
 bench: setup
 	$(IN_VENV) -m benchmarks
 

@@ -5,30 +5,16 @@ import torch
 
 from benchmarks.timing import in_turns, result, row
 from quantutils import QParams
-from quantutils.nn.fake import fake_quantize_ste
+from quantutils.nn.fake import RoundSTE, fake_quantize_ste
 
 ELEMENTS, ROUNDS = 1_000_000, 41
 SCALE, ZERO_POINT, QMIN, QMAX = 0.02, 3, -128, 127
 TORCH, NAIVE, COPY = "torch.fake_quantize_per_tensor_affine", "naive torch", "plain copy"
 
 
-class NaiveRound(torch.autograd.Function):
-    """Round, with the gradient passed on."""
-
-    @staticmethod
-    def forward(ctx, x):
-        """Half to even."""
-        return torch.round(x)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        """As it came."""
-        return gradient
-
-
 def naive(x):
     """The formula as one writes it down."""
-    return (torch.clamp(NaiveRound.apply(x / SCALE) + ZERO_POINT, QMIN, QMAX) - ZERO_POINT) * SCALE
+    return (torch.clamp(RoundSTE.apply(x / SCALE) + ZERO_POINT, QMIN, QMAX) - ZERO_POINT) * SCALE
 
 
 def measure(elements=ELEMENTS, rounds=ROUNDS):

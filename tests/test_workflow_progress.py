@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+
 from quantutils.workflow.progress import with_progress
 
 
@@ -28,3 +30,11 @@ def test_long_tasks_say_how_far_they_are_and_end_the_line():
 
 def test_every_item_comes_once_even_of_a_generator():
     assert list(with_progress((n * n for n in range(5)), "squaring")) == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize(("setting", "speaks"), [("off", False), ("", True)])
+def test_progress_on_stderr_can_be_switched_off(setting, speaks, monkeypatch, capsys):
+    monkeypatch.setenv("QUANTUTILS_PROGRESS", setting)
+    now = iter(range(0, 100, 3))
+    assert list(with_progress(range(3), "counting", lambda: next(now))) == [0, 1, 2]
+    assert bool(capsys.readouterr().err) is speaks
