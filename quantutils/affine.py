@@ -11,14 +11,23 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from quantutils.arrays import at_least_float32, code_array, flag, is_finite, real_array, real_numbers, whole_number
+from quantutils.arrays import (
+    BLOCK,
+    at_least_float32,
+    code_array,
+    flag,
+    is_finite,
+    real_array,
+    real_numbers,
+    row_blocks,
+    whole_number,
+)
 
 FLOAT32 = np.finfo(np.float32)
 SCALES = (
     f"at least {FLOAT32.tiny}, and the outermost code stands for at most {FLOAT32.max}"
     " (what float32 holds at full precision)"
 )
-BLOCK = 2**17  # numbers worked on at a time, few enough to stay in the processor's cache from step to step
 
 
 def code_limits(bits=8, symmetric=False, signed=True, full_range=False):
@@ -141,7 +150,7 @@ class QParams:
                 + (f" in groups of {self.group_size})" if self.group_size else ")")
             )
         if self.group_size is None:
-            spread = [values.reshape((-1,) + (1,) * (len(shape) - axis - 1)) for values in both]
+            spread = [values.reshape((1,) * axis + (-1,) + (1,) * (len(shape) - axis - 1)) for values in both]
         else:
             spread = [np.repeat(values, self.group_size, axis) for values in both]
         scale, zero_point = (xp.asarray(np.array(values), device=device(x)) for values in spread)
@@ -162,9 +171,18 @@ class QParams:
         if self.axis is None:
             return self._in_blocks(x, xp, getattr(xp, self.code_dtype))
         scale, zero_point = self._along(x, xp, x.dtype)
-        with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
-            codes = xp.clip(xp.round(xp.asarray(x / scale)) + zero_point, self.qmin, self.qmax)
-        return xp.astype(xp.asarray(codes), getattr(xp, self.code_dtype))
+        zero_point = xp.astype(zero_point, x.dtype)
+        codes = xp.empty(x.shape, dtype=getattr(xp, self.code_dtype), device=device(x))
+        clip = _clip(x, xp)
+        for part in row_blocks(x):
+            own_scale, own_zero = (values if len(values) == 1 else values[part] for values in (scale, zero_point))
+            with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
+                steps = x[part] / own_scale
+            xp.round(steps, out=steps)
+            steps += own_zero
+            clip(steps, self.qmin, self.qmax, out=steps)
+            codes[part] = steps
+        return codes
 
     def dequantize(self, q, dtype="float32"):
         """Real numbers of codes: scale · (q − zero_point).
@@ -207,22 +225,23 @@ class QParams:
         flat = xp.reshape(x, (-1,))
         out = xp.empty(flat.shape, dtype=dtype, device=device(x))
         simulated = out.dtype == x.dtype
-        clip = np.clip if isinstance(flat, np.ndarray) else xp.clip  # the array API's goes by masks in NumPy: slow
-        for start in range(0, flat.shape[0], BLOCK):
-            part = slice(start, start + BLOCK)
-            if not is_finite(flat[part], xp):
-                real_array(x, "x")  # which raises, and says how many are not
-            with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
-                steps = xp.divide(flat[part], self.scale, out=out[part] if simulated else None)
-            xp.round(steps, out=steps)
-            # As clipping round(x / scale) + zero_point, but the sum is never larger than a code, hence exact.
-            clip(steps, self.qmin - self.zero_point, self.qmax - self.zero_point, out=steps)
-            if simulated:
-                steps += 0.0  # −0.0 becomes 0.0, which is what its code stands for
-                steps *= self.scale
-            else:
-                steps += self.zero_point
-                out[part] = steps
+        clip = _clip(flat, xp)
+        low, high = self.qmin - self.zero_point, self.qmax - self.zero_point
+        with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
+            for start in range(0, flat.shape[0], BLOCK):
+                given, made = flat[start : start + BLOCK], out[start : start + BLOCK]
+                if not is_finite(given, xp):
+                    real_array(x, "x")  # which raises, and says how many are not
+                steps = xp.divide(given, self.scale, out=made if simulated else None)
+                xp.round(steps, out=steps)
+                # As clipping round(x / scale) + zero_point, but the sum is never larger than a code, hence exact.
+                clip(steps, low, high, out=steps)
+                if simulated:
+                    steps += 0.0  # −0.0 becomes 0.0, which is what its code stands for
+                    steps *= self.scale
+                else:
+                    steps += self.zero_point
+                    made[...] = steps
         return xp.reshape(out, x.shape)
 
 
@@ -280,6 +299,11 @@ def need_qparams(value, name):
     """Raise TypeError unless `value` is a QParams."""
     if not isinstance(value, QParams):
         raise TypeError(f"{name} is {value!r}; accepted: a QParams, as choose_qparams returns it")
+
+
+def _clip(x, xp):
+    """The library's own clip: the array API's goes by masks in NumPy, which is slow."""
+    return np.clip if isinstance(x, np.ndarray) else xp.clip
 
 
 def _scale_of_zeros(value):

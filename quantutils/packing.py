@@ -61,11 +61,12 @@ def unpack_codes(packed, bits, count, signed=True):
         raise ValueError(
             f"packed has shape {packed.shape}; accepted: ({-(-count // per_byte)},) for {count} codes of {bits} bits"
         )
-    codes = (packed[:, None] >> (np.arange(per_byte, dtype=np.uint8) * bits)).ravel()[:count] & (2**bits - 1)
-    if flag(signed, "signed"):
-        sign = 1 << (bits - 1)
-        return ((codes.astype(np.int16) ^ sign) - sign).astype(np.int8)
-    return codes.astype(np.uint8)
+    # Shifted to the top of its byte and back down, a code loses its neighbours; int8 brings its sign along.
+    codes = np.empty((packed.size, per_byte), np.int8 if flag(signed, "signed") else np.uint8)
+    for place in range(per_byte):
+        lifted = packed << np.uint8(8 - bits * (place + 1))
+        np.right_shift(lifted.view(codes.dtype), codes.dtype.type(8 - bits), out=codes[:, place])
+    return codes.ravel()[:count]
 
 
 def _numpy_codes(values, name):

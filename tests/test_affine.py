@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from strategies import DTYPES, LIMITS, hard_numbers, kinds, mappings, mappings_and_shapes, seeds, spread
 
 from quantutils import QParams, choose_qparams, code_limits
-from quantutils.affine import BLOCK, need_qparams
+from quantutils.affine import need_qparams
+from quantutils.arrays import BLOCK
 
 SIGNED_8 = QParams(0.5, 3, -128, 127)
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -348,6 +349,21 @@ def test_numbers_worked_on_in_several_blocks_are_each_worked_on_once(library, dt
         assert tuple(codes.shape) == tuple(x_hat.shape) == x.reshape(shape).shape
         assert np.array_equal(np.asarray(codes).ravel(), alone.quantize(x[None])[0])
         assert np.asarray(x_hat).tobytes() == alone.fake_quantize(x[None]).tobytes()
+
+
+@pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize(("axis", "group_size"), [(0, None), (1, None), (1, 3)])
+def test_channels_and_groups_worked_on_in_several_blocks_are_those_of_each_row(library, axis, group_size):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(7, BLOCK // 3 // 3 * 3)).astype(np.float32)
+    shape = {None: (x.shape[axis],), 3: (7, x.shape[1] // 3)}[group_size]
+    scale, zero_point = rng.uniform(0.02, 0.5, shape), rng.integers(-20, 20, shape)
+    codes = QParams(scale, zero_point, -50, 70, axis, group_size).quantize(library(x))
+    for row, values in enumerate(x):
+        own = (scale[row], zero_point[row]) if axis == 0 or group_size else (scale, zero_point)
+        own_axis = None if axis == 0 else 0
+        alone = QParams(*own, -50, 70, own_axis, group_size).quantize(values)
+        assert np.array_equal(np.asarray(codes[row]), alone)
 
 
 @pytest.mark.parametrize("method", ["quantize", "fake_quantize"])

@@ -13,6 +13,7 @@ from quantutils.nn.fake import (
     FakeQuantized,
     FakeWeight,
     OnGrid,
+    clipped_ends,
     fake_quantize_lsq,
     fake_quantize_ste,
     off_grid,
@@ -36,7 +37,37 @@ def test_straight_through_value_and_gradient_are_the_formula(scale, zero_point, 
     assert torch.equal(x_hat, (codes.clamp(qmin, qmax) - zero_point) * scale)
     (x_hat * weights).sum().backward()
     inside = (codes >= qmin) & (codes <= qmax)
-    torch.testing.assert_close(x.grad, weights * inside)
+    assert torch.equal(x.grad, weights * inside)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("scale", "low", "high"), [(0.1, -128, 127), (0.3, 0, 255), (2e-38, -4, 3), (1e36, -100, 90)])
+def test_the_ends_part_what_is_clipped_from_what_is_not(scale, low, high, dtype):
+    last, first = torch.tensor(clipped_ends(scale, low, high, dtype), dtype=dtype)
+    for end, limit, outward in ((last, low, -torch.inf), (first, high, torch.inf)):
+        inward = torch.nextafter(end, torch.tensor(-outward, dtype=dtype))
+        assert torch.round(inward / scale) == limit
+        beyond = torch.round(end / scale)
+        assert beyond < low if outward < 0 else beyond > high
+
+
+def test_no_number_that_float32_holds_is_clipped_where_the_ends_leave_it():
+    last, first = clipped_ends(1e37, -128, 127, torch.float32)
+    assert (last, first) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("kernel_scale", [0.02, 0.1, 1 / 3])
+def test_gradient_is_that_of_torch_where_both_round_alike(kernel_scale):
+    ours, theirs = (torch.randn(20_000).mul(80 * kernel_scale).requires_grad_() for _ in range(2))
+    with torch.no_grad():
+        theirs.copy_(ours)
+    weights = torch.randn(20_000)
+    x_hat = fake_quantize_ste(ours, kernel_scale, 3, -128, 127)
+    expected = torch.fake_quantize_per_tensor_affine(theirs, kernel_scale, 3, -128, 127)
+    (x_hat * weights).sum().backward()
+    (expected * weights).sum().backward()
+    assert torch.equal(ours.grad, theirs.grad)
+    assert 0 < int((ours.grad == 0).sum()) < 10_000
 
 
 def test_straight_through_a_scale_that_is_trained_gives_it_the_gradient_of_its_formula():

@@ -14,7 +14,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from quantutils.affine import FLOAT32
-from quantutils.arrays import whole_number
+from quantutils.arrays import row_blocks, whole_number
 from quantutils.kernels.rounding import double, fl, fma, inverted, inverted_twice, rint
 
 # Of torch's ChooseQuantizationParams: a smaller scale is raised to this one.
@@ -85,8 +85,9 @@ def fbgemm(x, reduce_range):
     xp = array_namespace(x)
     scale, zero_point = torch_range_qparams(*_range(x, xp), 127 if reduce_range else 255)
     scale = _scalar(scale, x)
-    codes = rint(fma(x, inverted(fl(scale)), _scalar(zero_point, x)))
-    return Activations(_codes(codes, xp), scale, zero_point)
+    inverse, zero = inverted(fl(scale)), _scalar(zero_point, x)
+    codes = xp.concat([_codes(rint(fma(x[part, ...], inverse, zero)), xp) for part in row_blocks(x)])
+    return Activations(codes, scale, zero_point)
 
 
 def qnnpack(x, reduce_range):

@@ -3,8 +3,7 @@
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantutils.affine import BLOCK
-from quantutils.arrays import flag, real_array
+from quantutils.arrays import flag, real_array, row_blocks
 from quantutils.kernels import arguments
 from quantutils.kernels.rules import find_rule, onednn_path
 from quantutils.matmul import integer_matmul, largest_safe_k
@@ -57,7 +56,8 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     a = _sums(codes, zero_point, weight_codes, rows)
     sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused below
-        out = xp.reshape(xp.asarray(found.dynamic(a, sx, sw, b)), (*x.shape[:-1], channels))
+        parts = [found.dynamic(a[part, :], sx[part, :] if sx.ndim else sx, sw, b) for part in row_blocks(a)]
+    out = xp.reshape(xp.concat(parts), (*x.shape[:-1], channels))
     return real_array(out, "x times weight_scale, plus bias,")[0]
 
 
@@ -92,10 +92,7 @@ def scaled_to_codes(scale, a, x_qparams, sw, b, out_qparams, relu):
     xp = array_namespace(a)
     lowest = max(out_qparams.qmin, out_qparams.zero_point) if flag(relu, "relu") else out_qparams.qmin
     sx, sy = (arguments.parameter(qparams.scale, a) for qparams in (x_qparams, out_qparams))
-    # A few rows at a time, so that what lies between the steps stays in the processor's cache.
-    size, rows = int(np.prod(a.shape)), max(a.shape[0], 1)
-    step = max(1, BLOCK * rows // max(size, 1))
-    parts = (scale(a[row : row + step, ...], sx, sw, b, sy, out_qparams.zero_point) for row in range(0, rows, step))
+    parts = (scale(a[part, ...], sx, sw, b, sy, out_qparams.zero_point) for part in row_blocks(a))
     arguments.check_multiplier(sx, sw, sy)
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is clipped
         return xp.concat([xp.astype(xp.clip(part, lowest, out_qparams.qmax), xp.uint8) for part in parts])

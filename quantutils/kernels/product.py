@@ -68,7 +68,9 @@ def centred_product(x_codes, zero_point, weight_codes):
     peak = 128 if weight_codes.dtype == torch.int8 else 255
     if x_codes.shape[1] * peak * (128 + farthest) > INT32_MAX:
         return product.to(torch.int64) - zero_point * sums.to(torch.int64)
-    return product.sub_((zero_point.to(torch.int32) if per_row else zero_point) * sums)
+    if per_row:
+        return product.addcmul_(zero_point.to(torch.int32), sums, value=-1)
+    return product.sub_(sums, alpha=zero_point)
 
 
 def _check_codes(x_codes, weight_codes):

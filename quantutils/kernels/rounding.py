@@ -2,6 +2,8 @@
 
 from array_api_compat import array_namespace
 
+from quantutils.affine import FLOAT32
+
 
 def fl(value):
     """`value` (an array or a 0-d array) rounded to float32, the precision every kernel computes in."""
@@ -45,11 +47,21 @@ def fma(a, b, c):
     """
     xp = array_namespace(a)
     product, c = double(a) * double(b), double(c)  # 24 bits times 24 bits fit float64 exactly
-    total = product + c
+    total = xp.asarray(product + c)
+    nearest = xp.asarray(fl(total))
+    # Only halfway between two float32 numbers may the rounding of the sum to float64 have misled the second one.
+    unsure = (total.view(xp.int64) & 0x1FFFFFFF == 0x10000000) | (abs(nearest) <= FLOAT32.tiny)
+    if bool(xp.any(unsure)):
+        product, c = (xp.broadcast_to(part, total.shape)[unsure] for part in (product, c))
+        nearest[unsure] = _decided(total[unsure], nearest[unsure], product, c)
+    return nearest
+
+
+def _decided(total, nearest, product, c):
+    """`nearest`, or the float32 number beside it where total lies halfway between the two and is not the exact sum."""
+    xp = array_namespace(total)
     grown = total - product
     lost = (product - (total - grown)) + (c - grown)  # what rounding the sum to float64 took away (Knuth's two-sum)
-    nearest = fl(total)
-    # Where total lies exactly between two float32 numbers, what was lost decides between them.
     other = fl(2 * total - double(nearest))
     halfway = (double(nearest) + double(other) == 2 * total) & (lost != 0)
     upper, lower = xp.maximum(nearest, other), xp.minimum(nearest, other)

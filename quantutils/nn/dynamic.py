@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from quantutils.affine import FLOAT32, choose_qparams
-from quantutils.arrays import code_array, instance, real_array, whole_number
+from quantutils.arrays import code_array, instance, real_array, row_blocks, whole_number
 from quantutils.kernels import linear_dynamic
 from quantutils.kernels.arguments import bias_array, float32_numbers
 from quantutils.kernels.rules import find_rule
@@ -91,21 +91,26 @@ class DynamicLinear(nn.Module):
         rows = float32_numbers(x, "x").reshape(-1, self.in_features)
         codes, scale, zero_point = activation_codes(rows, self.activations)
         out = self._scaled_product(codes, scale, zero_point)
-        if self.bias is not None:
-            out += self.bias
         return out.reshape(*x.shape[:-1], self.weight.shape[0])
 
     def _scaled_product(self, codes, scale, zero_point):
         weight_codes = self.weight.codes()
         if self.weight.scheme.per != "group":
-            return centred_product(codes, zero_point, weight_codes).float().mul_(scale * self.weight.scale)
+            exact = centred_product(codes, zero_point, weight_codes)
+            out = torch.empty(exact.shape)
+            for part in row_blocks(exact):
+                own = scale[part] if isinstance(scale, torch.Tensor) else scale
+                torch.mul(exact[part], own * self.weight.scale, out=out[part])
+                if self.bias is not None:
+                    out[part] += self.bias
+            return out
         size, total = self.weight.scheme.group_size, 0.0
         # One integer product a group: a scale that changes along K cannot be pulled out of one long sum.
         for group, start in enumerate(range(0, self.in_features, size)):
             part = slice(start, start + size)
             exact = centred_product(codes[:, part].contiguous(), zero_point, weight_codes[:, part].contiguous())
             total = total + exact.float() * (scale * self.weight.scale[:, group])
-        return total
+        return total if self.bias is None else total + self.bias
 
     def extra_repr(self):
         """What a printed model shows of this layer."""

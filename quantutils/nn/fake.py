@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
-from quantutils.affine import BLOCK, code_limits
+from quantutils.affine import code_limits
+from quantutils.arrays import BLOCK
 from quantutils.nn.codes import MOVES, MOVING_FUNCTIONS
 
 METHODS = ("ste", "lsq")
@@ -30,42 +32,57 @@ class RoundSTE(torch.autograd.Function):
 class FakeQuantizeSTE(torch.autograd.Function):
     """`fake_quantize_ste` without a gradient for the scale, in place and a block of numbers at a time.
 
-    Only x is kept for the way back, where its codes are found again: cheaper than to write a mask and read it.
+    Only x is kept for the way back: what was clipped is found from it again, cheaper than to write a mask and read it.
     """
 
     @staticmethod
     def forward(ctx, x, scale, zero_point, qmin, qmax):
         """x̂, rounded as (clip(round(x/s) + z, qmin, qmax) − z)·s is."""
         ctx.save_for_backward(x)
-        ctx.scale, ctx.low, ctx.high = scale, qmin - zero_point, qmax - zero_point
-        out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-        for part, given in zip(_blocks(out, scale), _blocks(x, scale), strict=True):
-            # Adding 0.0 turns −0.0 into the 0.0 that its code stands for.
-            torch.div(given, scale, out=part).round_().clamp_(ctx.low, ctx.high).add_(0.0).mul_(scale)
+        ctx.low, ctx.high = qmin - zero_point, qmax - zero_point
+        several = isinstance(scale, torch.Tensor) and scale.ndim > 0
+        ctx.scale = scale if several else float(scale)
+        # Adding 0.0 turns −0.0 into the 0.0 that its code stands for.
+        if several:
+            return torch.div(x, scale).round_().clamp_(ctx.low, ctx.high).add_(0.0).mul_(scale)
+        out, zero = torch.empty(x.shape, dtype=x.dtype, device=x.device), x.new_zeros(())
+        for part, given in zip(out.reshape(-1).split(BLOCK), x.reshape(-1).split(BLOCK), strict=True):
+            torch.div(given, ctx.scale, out=part).round_().clamp_(ctx.low, ctx.high)
+            torch.add(zero, part, alpha=ctx.scale, out=part)
         return out
 
     @staticmethod
     def backward(ctx, gradient):
-        """The gradient through the scale and back, 0 where x is clipped."""
+        """The gradient as it came, 0 where x is clipped."""
         (x,) = ctx.saved_tensors
-        out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-        parts = (_blocks(tensor, ctx.scale) for tensor in (out, x, gradient))
-        for part, given, above in zip(*parts, strict=True):
-            steps = torch.div(given, ctx.scale).round_()
-            torch.mul(above, ctx.scale, out=part)
-            # The derivative of a clamp, in one pass; whole numbers lie inside it or at least ½ outside.
-            hardtanh_backward(part, steps, ctx.low - 0.5, ctx.high + 0.5, grad_input=part)
-            part.div_(ctx.scale)
-        return out, None, None, None, None
+        if isinstance(ctx.scale, float):
+            inside = hardtanh_backward(gradient, x, *clipped_ends(ctx.scale, ctx.low, ctx.high, x.dtype))
+        else:  # whole steps lie inside the range or at least ½ outside
+            steps = torch.div(x, ctx.scale).round_()
+            inside = hardtanh_backward(gradient, steps, ctx.low - 0.5, ctx.high + 0.5)
+        return inside, None, None, None, None
 
 
-hardtanh_backward = torch.ops.aten.hardtanh_backward.grad_input
+hardtanh_backward = torch.ops.aten.hardtanh_backward  # (gradient, x, low, high): the gradient where low < x < high
 
 
-def _blocks(tensor, scale):
-    """The tensor in flat pieces that stay in the processor's cache; whole where the scale is one for each output."""
-    one_scale = not isinstance(scale, torch.Tensor) or scale.ndim == 0
-    return tensor.reshape(-1).split(BLOCK) if one_scale else (tensor,)
+def clipped_ends(scale, low, high, dtype):
+    """(last, first): the largest number with round(x/s) < low and the smallest with round(x/s) > high, both floats.
+
+    x/s and its rounding never fall where x rises, so these two numbers say of every x whether it is clipped, and they
+    are neighbours of (low − ½)·s and (high + ½)·s, a few units in the last place off.
+
+    >>> clipped_ends(0.5, -4, 3, torch.float32)
+    (-2.25000023841..., 1.75)
+    """
+    real, whole = {torch.float32: (np.float32, np.int32), torch.float64: (np.float64, np.int64)}[dtype]
+    with np.errstate(all="ignore"):  # beyond the largest number nothing is clipped
+        around = np.array([[low - 0.5], [high + 0.5]], real) * real(scale)
+        # Read as integers, neighbouring floats are neighbours.
+        tried = (around.view(whole) + np.arange(-4, 5, dtype=whole)).view(real)
+        steps = np.rint(tried / real(scale))
+    last = tried[steps < low].max(initial=-np.inf)
+    return float(last), float(tried[steps > high].min(initial=np.inf))
 
 
 def fake_quantize_ste(x, scale, zero_point, qmin, qmax):
