@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from quantutils.affine import FLOAT32
 from quantutils.arrays import dtype_name, real_range, whole_number
 
 BLOCK = 2**16  # values placed at a time, few enough to stay in the processor's cache from step to step
@@ -11,7 +12,8 @@ class Histogram:
     """Counts of values in equal bins over −reach … +reach; reach doubles when a value falls outside.
 
     Doubling merges neighbouring bins two by two, so no count is ever split or lost.
-    bins: how many, even. counts: int64 (bins,). low, high: smallest and largest value seen, real units, exact.
+    bins: how many, a multiple of 4. counts: int64 (bins,); a value less than a thousandth of a bin away from an edge
+    may count on its other side. low, high: smallest and largest value seen, real units, exact.
 
     >>> histogram = Histogram(4).add([0.1, 0.9]).add([-3.0])
     >>> histogram.total, histogram.reach, histogram.counts.tolist()
@@ -69,24 +71,31 @@ class Histogram:
         if self.reach == 0.0:
             counts[bins // 2 + 1] = values.size
         else:
+            real = self._place_dtype(values.dtype)
             # Reused by every block: new memory for each step would cost more than the steps.
             size = min(BLOCK, values.size)
-            room = [np.empty(size, dtype) for dtype in (np.float64, np.int32, np.int32, np.int64)]
+            all_steps, all_places = np.empty(size, real), np.empty(size, np.int64)  # int64: what bincount counts itself
             for start in range(0, values.size, BLOCK):
                 part = values[start : start + BLOCK]
-                steps, whole, negative, places = (array[: part.size] for array in room)
-                np.divide(part, self.reach, out=steps, dtype=np.float64)
+                steps, places = all_steps[: part.size], all_places[: part.size]
+                np.divide(part, real(self.reach), out=steps, dtype=real)
                 steps *= bins // 2
-                whole[:] = steps  # towards zero
-                negative[:] = part < 0
-                whole -= negative
-                whole += bins // 2 + 1
-                places[:] = whole  # the integers that bincount takes without a copy
+                steps += bins // 2 + 1  # now positive, so that cutting off the fraction rounds down
+                places[:] = steps
                 counts += np.bincount(places, minlength=bins + 2)
         # −reach and +reach themselves came to lie one place too far out.
         counts[1] += counts[0]
         counts[-2] += counts[-1]
         return counts[1:-1]
+
+    def _place_dtype(self, dtype):
+        """What places are computed in: float32 where that errs by less than a thousandth of a bin, in half the time."""
+        narrow = (
+            dtype != np.float64
+            and len(self.counts) <= 2**13
+            and float(FLOAT32.tiny) <= self.reach <= float(FLOAT32.max)
+        )
+        return np.float32 if narrow else np.float64
 
     def _double(self):
         bins = len(self.counts)

@@ -45,6 +45,22 @@ def test_every_value_stays_in_its_bin_when_the_range_doubles(data):
     assert np.all(np.abs(values - histogram.centres[places]) <= slack)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("bins", [64, 2048, 8192, 2**16])
+def test_narrow_data_are_counted_within_a_thousandth_of_a_bin(bins, dtype):
+    rng = np.random.default_rng(bins)
+    values = [rng.normal(size=70_000).astype(dtype), (-0.25 * np.arange(40)).astype(dtype)]
+    histogram = Histogram(bins).add(values[0]).add(values[1])
+    places = np.repeat(np.arange(bins), histogram.counts)
+    far = np.abs(np.sort(np.concatenate(values).astype(np.float64)) - histogram.centres[places])
+    assert far.max() <= histogram.width * (0.5 + 1e-3)
+
+
+def test_reach_that_float32_does_not_hold_is_worked_on_in_float64():
+    histogram = Histogram(8).add(np.array([1e200])).add(np.array([-1.0, 2.0], np.float32))
+    assert histogram.counts[[3, 4, 7]].sum() == histogram.total == 3
+
+
 @given(batches, st.floats(0, 1))
 def test_quantile_lies_in_the_bin_of_the_order_statistic(data, share):
     histogram, values = filled(data), np.sort(np.concatenate(data))
