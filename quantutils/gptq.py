@@ -39,10 +39,10 @@ def searched_scale(weight, scheme, importance):
     weight, importance = _matrix(weight), _importance(importance, weight)
     grouped = weight.reshape(len(weight), -1, _width(scheme, weight.shape[1]))
     cost = importance.float().reshape(1, *grouped.shape[1:])
-    best = _covering_scale(grouped, scheme)
+    best = widest = _covering_scale(grouped, scheme)
     least = torch.full_like(best, torch.inf)
     for shrink in SHRINKS.flip(0):  # from the widest range: of equal costs it stays
-        scale = shrink * _covering_scale(grouped, scheme)
+        scale = shrink * widest
         error = ((grouped - _codes(grouped, scale[..., None], scheme) * scale[..., None]) ** 2 * cost).sum(2)
         best, least = torch.where(error < least, scale, best), torch.minimum(error, least)
     return best if scheme.per == "group" else best[:, 0]
