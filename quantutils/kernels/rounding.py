@@ -31,10 +31,9 @@ def rint(value):
 def rint_int32(value):
     """`rint` as the processor converts to 32-bit integers: what does not fit becomes −2³¹, even from above."""
     xp = array_namespace(value)
-    whole_steps, too_large = rint(value), value >= 2.0**31
-    if not bool(xp.any(too_large)):  # nearly always, and where() takes longer than all the rest
-        return whole_steps
-    return xp.where(too_large, xp.full_like(value, -(2.0**31)), whole_steps)
+    if 0 in value.shape or float(xp.max(value)) < 2.0**31:  # nearly always, and where() takes longer than all the rest
+        return rint(value)
+    return xp.where(value >= 2.0**31, xp.full_like(value, -(2.0**31)), rint(value))
 
 
 def fma(a, b, c):

@@ -1,6 +1,7 @@
 """Quantization simulated in training: rounding with a gradient, and step sizes that are trained like weights."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -66,6 +67,7 @@ class FakeQuantizeSTE(torch.autograd.Function):
 hardtanh_backward = torch.ops.aten.hardtanh_backward  # (gradient, x, low, high): the gradient where low < x < high
 
 
+@lru_cache(maxsize=256)  # a layer whose scale stands still asks again at every step
 def clipped_ends(scale, low, high, dtype):
     """(last, first): the largest number with round(x/s) < low and the smallest with round(x/s) > high, both floats.
 
