@@ -9,13 +9,13 @@ from quantutils.kernels.rounding import fl
 
 
 def float32_numbers(x, name):
-    """Finite numbers of any real dtype as float32; ValueError where float32 cannot hold them."""
+    """Finite numbers of any real dtype as float32 (no copy if they are); ValueError where float32 cannot hold them."""
     if dtype_name(x) == "float64":
         xp = array_namespace(x)
         peak = float(xp.max(xp.abs(x))) if int(np.prod(x.shape)) else 0.0
         if peak > float(FLOAT32.max):
             raise ValueError(f"{name} reaches {peak:g}; accepted: magnitudes up to {FLOAT32.max}")
-    return fl(x)
+    return x if dtype_name(x) == "float32" else fl(x)
 
 
 def weight_array(weight_codes, like, like_name, ndim, layout):

@@ -30,7 +30,7 @@ def activation_codes(rows, scheme):
         return rows.to(torch.int8), 1.0, 0
     rows = rows.detach()
     low, high = (rows.amin(1), rows.amax(1)) if per_token else (rows.min(), rows.max())
-    peak = torch.maximum(-low, high)
+    peak = torch.maximum(-low, high)  # NaN where there is one among the rows
     if not bool((peak <= FLOAT32.max / 4).all()):
         raise ValueError(
             f"rows, the input x of a layer, reaches {float(peak.max()):g}; accepted: finite numbers up to"
