@@ -97,7 +97,7 @@ class DynamicLinear(nn.Module):
         weight_codes = self.weight.codes()
         if self.weight.scheme.per != "group":
             exact = centred_product(codes, zero_point, weight_codes)
-            out = torch.empty(exact.shape)
+            out = torch.empty(exact.shape, device=exact.device)
             for part in row_blocks(exact):
                 own = scale[part] if isinstance(scale, torch.Tensor) else scale
                 torch.mul(exact[part], own * self.weight.scale, out=out[part])
