@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from classroom.student_client import KernelLostError
+from classroom.student_client import PATIENCE, KernelLostError
 from classroom.students import processes
 
 SAVE_EVERY = 4  # code cells
@@ -79,8 +79,12 @@ async def _quiet_kernel(client, path):
     while True:
         kernel = await client.kernel(path)
         with contextlib.suppress(KernelLostError):
-            await kernel.execute("%env QUANTUTILS_PROGRESS=off")
-            return kernel
+            while True:
+                try:
+                    await asyncio.wait_for(kernel.execute("%env QUANTUTILS_PROGRESS=off"), PATIENCE)
+                    return kernel
+                except TimeoutError:
+                    await kernel.restart()
 
 
 def take_note(notebook, text):

@@ -110,6 +110,7 @@ async def measure(hub, students, seconds, lessons=(FIRST, SECOND)):
         await together(kernel.close() for kernel in alive)
     report["requests_asked_again"] = sum(client.retries for client in clients)
     report["cells_run_again"] = sum(client.run_again for client in clients)
+    report["kernels_restarted_by_hand"] = sum(client.restarted for client in clients)
     return report
 
 

@@ -55,5 +55,6 @@ def table(report):
     )
     lines += ["", f"Restarted in the middle of lesson 03: {restarts}."]
     lines += [f"Cells run again since their answer was lost with the connection: {report['cells_run_again']}."]
+    lines += [f"Kernels that never answered and were restarted by hand: {report['kernels_restarted_by_hand']}."]
     lines += [f"Attempts to get in, and controls: {held} of {len(report['isolation'])} ended as they should."]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ from tornado.websocket import WebSocketClosedError, websocket_connect
 # Sent on to the hub (302) or told that no server runs (424), starting, busy, restarting, or no connection (599)
 AGAIN = {302, 424, 429, 500, 502, 503, 504, 599}
 PAUSE = 1.0  # seconds between two tries; JupyterHub's own page waits about as long
+PATIENCE = 150.0  # seconds until a student restarts a kernel that has not answered since its start
 
 
 class KernelLostError(Exception):
@@ -28,7 +29,8 @@ class StudentClient:
 
     def __init__(self, address, name, password, deadline):
         self.address, self.name, self.password, self.deadline = address, name, password, deadline
-        self.cookies, self.token, self.retries, self.run_again = {}, None, 0, 0
+        self.cookies, self.token = {}, None
+        self.retries, self.run_again, self.restarted = 0, 0, 0
         self.http = AsyncHTTPClient()
 
     async def once(self, path, method="GET", body=None, token=None, form=False):
@@ -171,6 +173,15 @@ class Kernel:
             elif kind in ("stream", "display_data", "execute_result", "error"):
                 outputs.append({"output_type": kind} | {key: content[key] for key in content if key != "transient"})
         return outputs
+
+    async def restart(self):
+        """Restart a kernel that stays silent, as *Kernel > Restart Kernel* does."""
+        self.client._in_time("a kernel that answers")
+        if self.connection:
+            self.connection.close()
+            self.connection = None
+        await self.client.ask(f"/user/{self.client.name}/api/kernels/{self.number}/restart", "POST", {})
+        self.client.restarted += 1
 
     async def close(self):
         """End the kernel and its session."""

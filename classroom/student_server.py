@@ -9,10 +9,12 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 HANDED_OUT = ("*.ipynb", "*.md", "solutions/*.ipynb")
 RECORD = ".handed_out.json"
+SOCKETS = "jupyter-"  # how the folders of kernels' sockets begin
 
 
 def hand_out(course, own):
@@ -116,6 +118,16 @@ def limit_memory(given):
     resource.setrlimit(resource.RLIMIT_DATA, (int(given), int(given)))
 
 
+def socket_folder():
+    """A new folder for the sockets of this student's kernels, which nobody else can enter; its name is short.
+
+    By default kernels listen on ports, which their servers pick. When thirty start at once two may pick the same one:
+    the second kernel never answers, and what is meant for one may reach the other. A socket's path, which may have no
+    more than 107 characters, is its student's own.
+    """
+    return tempfile.mkdtemp(prefix=SOCKETS)
+
+
 def main(arguments):
     """Hand out, limit, and become the student's Jupyter server."""
     own = os.path.expanduser(os.environ.get("JUPYTERHUB_ROOT_DIR") or "~")
@@ -125,8 +137,10 @@ def main(arguments):
     except (OSError, ValueError) as error:  # a full disk must not keep the student from what is there
         print(f"lessons: {error}", file=sys.stderr)
     limit_memory(os.environ.get("MEM_LIMIT", ""))
+    os.environ["JUPYTER_RUNTIME_DIR"] = socket_folder()
     # -P: a student's own random.py must not keep their server from starting
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "jupyterhub.singleuser", *arguments])
+    server = [sys.executable, "-P", "-m", "jupyterhub.singleuser", "--KernelManager.transport=ipc"]
+    os.execv(sys.executable, [*server, *arguments])
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from classroom.student_server import SOCKETS
 
 PREFIX = "quant-student-"
 LOCK = "/run/quantization-class.lock"
@@ -114,9 +117,11 @@ def _make(name, home):
 
 
 def _remove(name):
-    home = pwd.getpwnam(name).pw_dir
+    user = pwd.getpwnam(name)
     _run("userdel", name)
-    shutil.rmtree(home, ignore_errors=True)
+    sockets = Path(tempfile.gettempdir()).glob(f"{SOCKETS}*")
+    for folder in (user.pw_dir, *(folder for folder in sockets if folder.stat().st_uid == user.pw_uid)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(*command, given=None):

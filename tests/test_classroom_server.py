@@ -1,15 +1,17 @@
 """The server for a class: lessons handed out and kept, the configuration, the recipes, and two students in earnest."""
 
+import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from classroom import installation, report, student_server
+from classroom import installation, lesson_run, report, student_server
 from classroom.hub import free_ports
 from classroom.student_server import RECORD, hand_out
 
@@ -184,8 +186,13 @@ def test_lessons_that_cannot_be_handed_out_do_not_keep_the_server_from_starting(
     monkeypatch.setenv("COURSE_NOTEBOOKS", str(tmp_path / "nothing"))
     monkeypatch.setenv("JUPYTERHUB_ROOT_DIR", str(tmp_path / "own"))
     monkeypatch.delenv("MEM_LIMIT", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", "")
     student_server.main(["--debug"])
-    assert started == [(sys.executable, [sys.executable, "-P", "-m", "jupyterhub.singleuser", "--debug"])]
+    server = ["-P", "-m", "jupyterhub.singleuser", "--KernelManager.transport=ipc", "--debug"]
+    assert started == [(sys.executable, [sys.executable, *server])]
+    sockets = Path(os.environ["JUPYTER_RUNTIME_DIR"])
+    assert (sockets.parent, sockets.stat().st_mode & 0o777) == (tmp_path, 0o700)
     assert "a folder with notebooks is needed" in capsys.readouterr().err
 
 
@@ -302,6 +309,30 @@ def test_the_recorded_report_is_of_thirty_students_on_two_cores():
     assert [one["what"] for one in recorded["restarts"]] == ["hub", "hub and all students' servers"]
     limit = 2e9 / 2**20
     assert all(one["kernel_data_mib"]["largest"] < limit for one in recorded["lessons"].values())
+
+
+def test_a_kernel_that_never_answers_is_restarted_by_its_student(monkeypatch):
+    monkeypatch.setattr(lesson_run, "PATIENCE", 0.01)
+
+    class Kernel:
+        restarts = 0
+
+        async def execute(self, source):
+            await asyncio.sleep(0 if self.restarts == 2 else 60)
+
+        async def restart(self):
+            self.restarts += 1
+
+    class Client:
+        kernels = 0
+
+        async def kernel(self, path):
+            self.kernels += 1
+            return Kernel()
+
+    client = Client()
+    kernel = asyncio.run(lesson_run._quiet_kernel(client, LESSON))
+    assert (client.kernels, kernel.restarts) == (1, 2)
 
 
 def test_ports_are_free_and_differ():
