@@ -12,7 +12,7 @@ from array_api_compat import array_namespace, is_array_api_obj
 
 REAL_DTYPES = ("float16", "bfloat16", "float32", "float64")
 CODE_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
-BLOCK = 2**17  # numbers worked on at a time, few enough to stay in the processor's cache from step to step
+BLOCK = 2**18  # numbers worked on at a time, few enough to stay in the processor's cache from step to step
 
 
 def dtype_name(x):
@@ -93,11 +93,13 @@ def at_least_float32(x, xp):
 def row_blocks(x):
     """Slices of a few rows each: so many that what lies between the steps of a formula stays in the processor's cache.
 
-    >>> row_blocks(np.zeros((3, BLOCK // 2)))
+    Half a BLOCK of numbers, since a formula holds more than one array in between.
+
+    >>> row_blocks(np.zeros((3, BLOCK // 4)))
     [slice(0, 2, None), slice(2, 4, None)]
     """
     rows = max(len(x), 1)
-    step = max(1, BLOCK * rows // max(math.prod(x.shape), 1))
+    step = max(1, BLOCK // 2 * rows // max(math.prod(x.shape), 1))
     return [slice(row, row + step) for row in range(0, rows, step)]
 
 

@@ -29,9 +29,10 @@ def activation_codes(rows, scheme):
     if rows.numel() == 0:
         return rows.to(torch.int8), 1.0, 0
     rows = rows.detach()
-    low, high = (rows.amin(1), rows.amax(1)) if per_token else (rows.min(), rows.max())
+    low, high = (rows.amin(1), rows.amax(1)) if per_token else torch.aminmax(rows)
     peak = torch.maximum(-low, high)  # NaN where there is one among the rows
     if not bool((peak <= FLOAT32.max / 4).all()):
+        real_array(rows, "x")  # which says how many are not finite
         raise ValueError(
             f"rows, the input x of a layer, reaches {float(peak.max()):g}; accepted: finite numbers up to"
             f" {FLOAT32.max / 4}"
@@ -83,7 +84,7 @@ class DynamicLinear(nn.Module):
 
     def forward(self, x):
         """float32 (…, in) to float32 (…, out). Raises TypeError or ValueError for what `real_array` refuses."""
-        x, _ = real_array(instance(x, torch.Tensor, "x"), "x")
+        x, _ = real_array(instance(x, torch.Tensor, "x"), "x", look=False)  # whoever finds its range will see
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ValueError(f"x has shape {tuple(x.shape)}; accepted: (…, {self.in_features})")
         if self.rule is not None:
