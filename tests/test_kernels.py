@@ -60,10 +60,21 @@ def test_fma_rounds_once(a, b, c):
         assert error < distance or (error == distance and got.view(np.uint32) % 2 == 0)
 
 
+@pytest.mark.parametrize(("of", "float32"), [(np.array, np.float32), (torch.tensor, torch.float32)])
+def test_fma_rounds_once_at_the_smallest_normal_number(of, float32):
+    # 8384513 · 8392705 = 2⁴⁶ + 1: a · b is a little more than half of the last step, too little for float64 to hold.
+    a, b, smallest = 8384513 * 2.0**-98, 8392705 * 2.0**-98, 2.0**-126
+    found = fma(*(of([value] * 2, dtype=float32) for value in (-a, b, smallest)))
+    assert found.tolist() == [2.0**-126 - 2.0**-149] * 2
+
+
 def test_conversion_to_int32_wraps_from_above_only():
     values = np.array([2.5, -2.5, 2.0**31, 3e38, -(2.0**31), 2.0**31 - 128], np.float32)
     assert rint_int32(values)[:5].tolist() == [2, -2, -(2.0**31), -(2.0**31), -(2.0**31)]
     assert rint_int32(values)[5] == 2.0**31 - 128
+    # One number too large is enough, and it may be the first that is.
+    for large in (2.0**31, 3e9):
+        assert rint_int32(np.array([1.5, large], np.float32)).tolist() == [2, -(2.0**31)]
 
 
 # One implementation

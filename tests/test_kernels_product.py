@@ -160,6 +160,13 @@ def test_sums_beyond_int32_are_int64_and_nothing_else_is(weight_code, k, dtype, 
     assert far[0].tolist() == [k * (127 + zero_point) * weight_code] * 3
 
 
+def test_a_zero_point_s_own_sum_may_leave_int32():
+    # 32767 · 127 · 1000 is nearly twice what int32 holds.
+    x, weight = codes((2, 1000)), torch.full((3, 1000), 127, dtype=torch.int8)
+    wanted = (x.to(torch.int64) - 32767) @ weight.to(torch.int64).T
+    assert torch.equal(centred_product(x, 32767, weight), wanted)
+
+
 X, W = codes((2, 3)), codes((4, 3))
 
 
