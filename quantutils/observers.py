@@ -87,6 +87,15 @@ class MinMax:
         )
 
 
+def checked_momentum(momentum):
+    """`momentum`; TypeError unless it is a number, ValueError unless it is above 0 and at most 1."""
+    if isinstance(momentum, bool) or not isinstance(momentum, (int, float)):
+        raise TypeError(f"momentum is {momentum!r}; accepted: a number above 0, at most 1")
+    if not 0 < momentum <= 1:
+        raise ValueError(f"momentum is {momentum}; accepted: a number above 0, at most 1")
+    return momentum
+
+
 class MovingAverageMinMax(MinMax):
     """An exponential average of every batch's smallest and largest value: low ← low + momentum·(batch low − low).
 
@@ -99,11 +108,7 @@ class MovingAverageMinMax(MinMax):
 
     def __init__(self, momentum=0.01, axis=None, group_size=None):
         super().__init__(axis, group_size)
-        if isinstance(momentum, bool) or not isinstance(momentum, (int, float)):
-            raise TypeError(f"momentum is {momentum!r}; accepted: a number above 0, at most 1")
-        if not 0 < momentum <= 1:
-            raise ValueError(f"momentum is {momentum}; accepted: a number above 0, at most 1")
-        self.momentum = momentum
+        self.momentum = checked_momentum(momentum)
 
     def _combined(self, low, high):
         if self.low is None:

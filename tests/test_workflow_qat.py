@@ -83,6 +83,14 @@ def test_codes_of_every_layer_are_those_that_were_simulated(method):
     assert not integers[3].relu
 
 
+def test_ranges_follow_the_batches_by_the_momentum_that_was_asked_for():
+    prepared = prepare_qat(nn.Sequential(nn.Linear(6, 5)), momentum=0.25)
+    prepared(torch.full((2, 6), 4.0))
+    prepared(torch.full((2, 6), 8.0))
+    assert float(prepared[0].input.high) == 5.0
+    assert prepared[0].output.momentum == 0.25
+
+
 def test_weights_of_the_integers_are_the_trained_weights_rounded():
     prepared = trained(nn.Sequential(nn.Linear(6, 5)), (20, 6), weights=WeightScheme(3), method="lsq")
     held, fake = convert(prepared)[0].weight, prepared[0]
@@ -173,6 +181,9 @@ def test_training_lowers_the_loss_where_post_training_cannot():
         (lambda: prepare_qat(nn.Sequential(nn.ReLU())), "holds only ReLU, Sequential; accepted"),
         (lambda: prepare_qat(nn.Linear(4, 2), rule="torchao"), "rule is 'torchao'; accepted: onnx"),
         (lambda: prepare_qat("model"), "model is a str; accepted"),
+        (lambda: prepare_qat(nn.Linear(4, 2), momentum=0), "momentum is 0; accepted: a number above 0, at most 1"),
+        (lambda: prepare_qat(nn.Linear(4, 2), momentum=1.5), "momentum is 1.5; accepted"),
+        (lambda: prepare_qat(nn.Linear(4, 2), momentum="0.1"), "momentum is '0.1'; accepted"),
         (lambda: prepare_qat(nn.Conv2d(1, 1, 3, padding="same")), "padding='same'"),
     ],
 )

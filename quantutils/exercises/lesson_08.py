@@ -85,7 +85,7 @@ def slope_for_the_scale(answer):
 
 
 @exercise("08.3")
-def owed_to_rounding_in_training(answer):
+def given_by_the_method(answer):
     """Right answers of QAT less those of the control: 492 − 179 = 313."""
     count = the_number(answer, "the number of right answers")
     if count == 428:

@@ -166,13 +166,14 @@ class FakeWeight(nn.Module):
 class FakeActivation(nn.Module):
     """Simulates the unsigned codes of an activation: a moving range in training, fixed in eval, or a trained scale.
 
-    bits: of the codes. method "ste": low and high follow the batches (momentum 0.1). "lsq": the first batch sets scale
-    and zero point, and the scale is trained from there. seen: how many training batches it has watched.
+    bits: of the codes. method "ste": low and high move towards those of each batch, by `momentum` of the way. "lsq":
+    the first batch sets the scale, which is trained from there; low still moves and gives the zero point. seen: how
+    many training batches it has watched.
     """
 
-    def __init__(self, bits, method):
+    def __init__(self, bits, method, momentum=0.1):
         super().__init__()
-        self.method, self.qmin, self.qmax = method, 0, 2**bits - 1
+        self.method, self.momentum, self.qmin, self.qmax = method, momentum, 0, 2**bits - 1
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
@@ -180,7 +181,7 @@ class FakeActivation(nn.Module):
 
     def _watch(self, x):
         low, high = x.detach().min().clamp(max=0), x.detach().max().clamp(min=0)
-        momentum = 1.0 if int(self.seen) == 0 else 0.1
+        momentum = 1.0 if int(self.seen) == 0 else self.momentum
         self.low += momentum * (low - self.low)
         self.high += momentum * (high - self.high)
         if self.method == "lsq" and int(self.seen) == 0:
@@ -242,15 +243,16 @@ class OffGrid(nn.Module):
 
 class FakeQuantized(nn.Module):
     """A Linear or Conv2d that trains as if it were quantized: fake weights, fake input where it is not yet on a grid,
-    fake output. relu: whether a ReLU is fused. layer: the float layer, which is what is trained.
+    fake output. relu: whether a ReLU is fused. layer: the float layer, which is what is trained. momentum: of the
+    activations' ranges.
     """
 
-    def __init__(self, layer, name, weights, activations, method, stands_for="", relu=False):
+    def __init__(self, layer, name, weights, activations, method, stands_for="", relu=False, momentum=0.1):
         super().__init__()
         self.layer, self.name, self.stands_for, self.relu = layer, name, stands_for or name, relu
         self.weight = FakeWeight(layer.weight, weights, method)
-        self.input = FakeActivation(activations.bits, method)
-        self.output = FakeActivation(activations.bits, method)
+        self.input = FakeActivation(activations.bits, method, momentum)
+        self.output = FakeActivation(activations.bits, method, momentum)
 
     def forward(self, x):
         """What the quantized layer would return, with gradients."""

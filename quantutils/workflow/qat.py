@@ -6,16 +6,18 @@ from torch.ao.quantization import DeQuantStub, QuantStub
 from quantutils.affine import QParams
 from quantutils.nn import Dequantize
 from quantutils.nn.fake import METHODS, FakeQuantized, OffGrid, off_grid
+from quantutils.observers import checked_momentum
 from quantutils.workflow.folding import fold
 from quantutils.workflow.replacing import finished, need_module, recipe_of, replaced, static_twin
 from quantutils.workflow.static import checked_schemes, need_convertible
 
 
-def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgemm"):
+def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgemm", momentum=0.1):
     """A copy of `model` to train: Linear and Conv2d simulate the codes of their weights and activations.
 
     weights, activations: as for `prepare`. method: "ste", ranges from the data and the straight-through estimator; or
     "lsq", scales trained like weights (learned step size, Esser et al. 2020), the choice for 4 bits and fewer.
+    momentum: how far an activation's range moves towards that of each training batch, above 0, at most 1.
     BatchNorm is folded with its stored statistics first, so start from a trained model. The copy is in training mode;
     train it as any model, then `convert` it. The given model is left as it was.
     Raises TypeError or ValueError, naming the argument, for what does not fit.
@@ -25,6 +27,7 @@ def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgem
         watches = hasattr(method, "observe")
         reason = "an observer, which watches and simulates nothing" if watches else repr(method)
         raise ValueError(f"method is {reason}; accepted: {', '.join(map(repr, METHODS))}")
+    checked_momentum(momentum)
     weights, activations = checked_schemes(weights, activations, rule)
     copy, _ = replaced(model, lambda name, layer: None)
     stands_for = fold(copy.eval())
@@ -34,7 +37,7 @@ def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgem
             need_convertible(name, layer)
             last = stands_for.get(name, name)
             relu = type(model.get_submodule(last)) is nn.ReLU
-            return FakeQuantized(layer, name, weights, activations, method, last, relu)
+            return FakeQuantized(layer, name, weights, activations, method, last, relu, momentum)
         if type(layer) is DeQuantStub:
             return OffGrid()
         return nn.Identity() if type(layer) is QuantStub else None
