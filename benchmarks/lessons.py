@@ -19,25 +19,25 @@ with open("/proc/self/status") as status:
 
 
 def measure(paths=None, rounds=ROUNDS):
-    """Two rows a lesson: seconds from the start of the kernel to the last output, and peak resident memory in MB.
+    """Two rows a lesson: seconds from the start of the kernel to the last output, and peak resident memory in MiB.
 
     paths: notebooks to run; all lessons by default. Before each run of a lesson an empty notebook is run.
     """
     rows = []
     for path in sorted(NOTEBOOKS.glob("*.ipynb")) if paths is None else paths:
-        seconds, megabytes = ({EMPTY: [], path.stem: []} for _ in range(2))
+        seconds, mebibytes = ({EMPTY: [], path.stem: []} for _ in range(2))
         for _ in range(rounds):
             for name, notebook in ((EMPTY, nbformat.v4.new_notebook()), (path.stem, nbformat.read(path, as_version=4))):
                 taken, peak = _run(notebook, path.parent)
                 seconds[name].append(taken)
-                megabytes[name].append(peak)
+                mebibytes[name].append(peak)
         rows.append(row(f"{path.stem}, time", seconds, EMPTY, ours=path.stem))
-        rows.append(row(f"{path.stem}, peak memory of the kernel (MB)", megabytes, EMPTY, ours=path.stem))
-    return result(rows, {"nbclient": version("nbclient")}, unit="seconds; MB in rows of memory")
+        rows.append(row(f"{path.stem}, peak memory of the kernel (MiB)", mebibytes, EMPTY, ours=path.stem))
+    return result(rows, {"nbclient": version("nbclient")}, unit="seconds; MiB in rows of memory")
 
 
 def _run(notebook, folder):
-    """Seconds and MB of one notebook, which is not written back."""
+    """Seconds and MiB of one notebook, which is not written back."""
     notebook.cells.append(nbformat.v4.new_code_cell(PEAK))
     start = time.perf_counter()
     NotebookClient(

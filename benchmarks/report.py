@@ -93,7 +93,8 @@ def _number(value):
 
 def _accuracy_table(result):
     lines = [
-        f"{result['seeds']} seeds; what varies: {result['varies']}.",
+        f"{result['seeds']} seeds; what varies: {result['varies']}. To match: the best mean of five seeds that we found"
+        " elsewhere for such a network, with LSQ; on which split of the images is unknown.",
         "",
         "| data | by | way | bits | mean (%) | standard deviation | lowest | to match | note |",
         "|---|---|---|---|---|---|---|---|---|",

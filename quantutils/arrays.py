@@ -182,6 +182,15 @@ def whole_numbers(values, name, count, low):
     return tuple(whole_number(value, name, low) for value in values)
 
 
+def checked_momentum(momentum):
+    """`momentum`; TypeError unless it is a number, ValueError unless it is above 0 and at most 1."""
+    if isinstance(momentum, bool) or not isinstance(momentum, (int, float)):
+        raise TypeError(f"momentum is {momentum!r}; accepted: a number above 0, at most 1")
+    if not 0 < momentum <= 1:
+        raise ValueError(f"momentum is {momentum}; accepted: a number above 0, at most 1")
+    return momentum
+
+
 def flag(value, name):
     """`value` if it is True or False; TypeError otherwise, so that `symmetric="no"` is not taken for yes."""
     if not isinstance(value, (bool, np.bool_)):

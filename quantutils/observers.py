@@ -7,7 +7,7 @@ Each has `observe(x)`, which may be called batch by batch and returns the observ
 import numpy as np
 
 from quantutils.affine import FLOAT32, choose_qparams, code_limits
-from quantutils.arrays import real_array, real_range, whole_number
+from quantutils.arrays import checked_momentum, real_array, real_range, whole_number
 from quantutils.histogram import Histogram
 
 
@@ -85,15 +85,6 @@ class MinMax:
             full_range=full_range,
             if_all_zero=if_all_zero,
         )
-
-
-def checked_momentum(momentum):
-    """`momentum`; TypeError unless it is a number, ValueError unless it is above 0 and at most 1."""
-    if isinstance(momentum, bool) or not isinstance(momentum, (int, float)):
-        raise TypeError(f"momentum is {momentum!r}; accepted: a number above 0, at most 1")
-    if not 0 < momentum <= 1:
-        raise ValueError(f"momentum is {momentum}; accepted: a number above 0, at most 1")
-    return momentum
 
 
 class MovingAverageMinMax(MinMax):

@@ -102,8 +102,8 @@ def test_lessons_have_a_row_of_time_and_one_of_memory(tmp_path):
     path = tmp_path / "small.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = bytearray(60_000_000)")]), path)
     rows = held(lessons.measure([path], rounds=1))
-    assert [what for what, _ in rows] == ["small, time", "small, peak memory of the kernel (MB)"]
-    memory = rows["small, peak memory of the kernel (MB)", lessons.EMPTY]
+    assert [what for what, _ in rows] == ["small, time", "small, peak memory of the kernel (MiB)"]
+    memory = rows["small, peak memory of the kernel (MiB)", lessons.EMPTY]
     assert memory["ours"] > memory["theirs"] + 40
     assert path.read_text(encoding="utf-8").count("VmHWM") == 0
 

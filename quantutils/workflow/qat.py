@@ -4,9 +4,9 @@ from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
 from quantutils.affine import QParams
+from quantutils.arrays import checked_momentum
 from quantutils.nn import Dequantize
 from quantutils.nn.fake import METHODS, FakeQuantized, OffGrid, off_grid
-from quantutils.observers import checked_momentum
 from quantutils.workflow.folding import fold
 from quantutils.workflow.replacing import finished, need_module, recipe_of, replaced, static_twin
 from quantutils.workflow.static import checked_schemes, need_convertible

@@ -258,7 +258,13 @@ LAYER_CALLS = {
     ),
     "workflow.prepare_qat": Call(
         workflow.prepare_qat,
-        lambda g: {"model": float_model(), "method": g.choice("ste", "lsq"), "rule": "fbgemm"} | schemes(g),
+        lambda g: {
+            "model": float_model(),
+            "method": g.choice("ste", "lsq"),
+            "rule": "fbgemm",
+            "momentum": g.number(0.01, 1.0),
+            **schemes(g),
+        },
         prepared_holds,
     ),
     "workflow.convert": Call(
