@@ -35,8 +35,11 @@ class _Frames:
         self.drawing = drawing
         with matplotlib.rc_context(STYLE):
             self.figure = drawing.draw(**settings)
-            if not hasattr(drawing, "moving"):
-                raise TypeError(f"drawing is {drawing!r}, which has no list of moving artists; accepted: a Drawing")
+            if not getattr(drawing, "moving", ()):  # else the words would change and the picture stand still
+                raise TypeError(
+                    f"drawing is {drawing!r}, which has no list of moving artists; accepted: a Drawing whose build()"
+                    " sets self.moving"
+                )
             self.canvas = FigureCanvasAgg(self.figure)
             self.canvas.draw()
             # Fixed from here on: a layout that followed the artists would make the picture jump.

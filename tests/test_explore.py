@@ -325,12 +325,17 @@ class WithoutMoving(WithoutUpdate, WithoutDraw):
     pass
 
 
+class NothingMoves(WithoutMoving):
+    moving = ()
+
+
 @pytest.mark.parametrize(
     ("drawing", "message"),
     [
         (WithoutUpdate(), r"has no update\(\*\*settings\); accepted: a Drawing"),
         (WithoutDraw(), r"has no draw\(\*\*settings\); accepted: a Drawing"),
-        (WithoutMoving(), "has no list of moving artists; accepted: a Drawing"),
+        (WithoutMoving(), r"has no list of moving artists; accepted: a Drawing whose build\(\) sets self.moving"),
+        (NothingMoves(), "has no list of moving artists"),
         (None, r"has no draw\(\*\*settings\); accepted: a Drawing"),
     ],
 )

@@ -59,7 +59,8 @@ def new_lesson(name, title, root=ROOT):
 
     def filled(path):
         text = path.read_text(encoding="utf-8").replace("PREVIOUS", f"[{last_title}]({last.name})")
-        return text.replace("NN", number).replace("TITLE", title)
+        # Not within a word: the template names ONNX Runtime.
+        return re.sub(r"(?<![A-Z])NN(?![A-Z])", number, text).replace("TITLE", title)
 
     lesson = nbformat.reads(filled(TEMPLATE / "NN_title.ipynb"), as_version=4)
     files = {

@@ -98,7 +98,10 @@ def main(names):
             changed = refresh(path)
         except CellExecutionError as error:
             sys.exit(f"{path.name} stops at a cell that raises; nothing was written to it.\n\n{error}")
-        print(f"[{number}/{len(paths)}] {path.name}: {'changed' if changed else 'as it was'}", flush=True)
+        print(
+            f"[{number}/{len(paths)}] {os.path.relpath(path, NOTEBOOKS)}: {'changed' if changed else 'as it was'}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -39,11 +39,11 @@ def test_every_row_is_complete_and_no_term_stands_twice():
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_bold_terms_are_in_the_glossary(path):
     known = {row[0].lower().removesuffix("s") for row in ROWS}
-    assert not bold_terms(path) - known
+    assert not bold_terms(path) - known, "bold in the lesson, but not in notebooks/glossary.md"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_the_lesson_named_introduces_the_term(row):
     file = re.search(r"\((.+)\)", row[4])[1]
     text = "\n".join(cell.source for cell in prose_cells(read(NOTEBOOKS / file))).lower()
-    assert row[0].lower().removesuffix("s") in text
+    assert row[0].lower().removesuffix("s") in text, f"{row[0]!r} is nowhere in the text of {file}"

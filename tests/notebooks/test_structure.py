@@ -56,6 +56,7 @@ def test_title_gives_question_minutes_and_links(path):
 @every_lesson
 def test_headings_are_all_there_in_order(path):
     found = headings(read(path))
+    assert set(FIXED_HEADINGS) <= set(found), "these headings have to stay as they are"
     places = [found.index(heading) for heading in FIXED_HEADINGS]
     assert places == sorted(places)
     assert any(re.match(r"\d · ", heading) for heading in found)
