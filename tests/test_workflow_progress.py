@@ -38,3 +38,16 @@ def test_progress_on_stderr_can_be_switched_off(setting, speaks, monkeypatch, ca
     now = iter(range(0, 100, 3))
     assert list(with_progress(range(3), "counting", lambda: next(now))) == [0, 1, 2]
     assert bool(capsys.readouterr().err) is speaks
+
+
+def test_progress_in_a_notebook_is_no_error(monkeypatch, capsys):
+    class Notebook(io.StringIO):
+        """Stands for the stdout of a notebook's kernel."""
+
+    Notebook.__module__ = "ipykernel.iostream"
+    monkeypatch.setenv("QUANTUTILS_PROGRESS", "on")
+    monkeypatch.setattr("sys.stdout", stdout := Notebook())
+    now = iter(range(0, 100, 3))
+    assert list(with_progress(range(3), "counting", lambda: next(now))) == [0, 1, 2]
+    assert stdout.getvalue().endswith("counting: 3 of 3\n")
+    assert not capsys.readouterr().err
