@@ -237,8 +237,7 @@ class QParams:
                 # As clipping round(x / scale) + zero_point, but the sum is never larger than a code, hence exact.
                 clip(steps, low, high, out=steps)
                 if simulated:
-                    steps += 0.0  # −0.0 becomes 0.0, which is what its code stands for
-                    steps *= self.scale
+                    _scale_in_place(steps, self.scale, xp)
                 else:
                     steps += self.zero_point
                     made[...] = steps
@@ -304,6 +303,15 @@ def need_qparams(value, name):
 def _clip(x, xp):
     """The library's own clip: the array API's goes by masks in NumPy, which is slow."""
     return np.clip if isinstance(x, np.ndarray) else xp.clip
+
+
+def _scale_in_place(steps, scale, xp):
+    """steps · scale; −0.0 becomes 0.0, which is what its code stands for."""
+    if isinstance(steps, np.ndarray):
+        steps += 0.0
+        steps *= scale
+    else:  # torch has 0 + scale · steps in one pass
+        xp.add(xp.zeros((), dtype=steps.dtype, device=device(steps)), steps, alpha=scale, out=steps)
 
 
 def _scale_of_zeros(value):

@@ -82,7 +82,7 @@ def is_finite(x, xp):
     if isinstance(x, np.ndarray):  # whose extremes are found sooner than its sum; NaN is both
         return math.isfinite(x.max()) and math.isfinite(x.min())
     # One fast pass says yes: NaN and infinities make every sum one. Finite numbers may too, and are then looked at.
-    return math.isfinite(float(xp.sum(x))) or bool(xp.all(xp.isfinite(x)))
+    return math.isfinite(float(x.sum())) or bool(xp.all(xp.isfinite(x)))
 
 
 def at_least_float32(x, xp):
