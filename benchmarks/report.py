@@ -74,7 +74,21 @@ def lines_of(name, result):
     lines = [f"## {name}", "", f"Unit: {result['unit']}. Peers: {peers or 'none'}.", ""]
     lines += [f"Skipped: {peer} ({why})." for peer, why in result["skipped"].items()]
     special = {"accuracy": lambda: _accuracy_table(result), "encoder": lambda: _encoder_table(result["rows"])}
+    if "crossover" in result:
+        lines += _crossover_table(result)
     return lines + (special[name]() if name in special else _table(result["rows"]))
+
+
+def _crossover_table(result):
+    """From which N on each kind of layer pays, and what vectors of 8-bit numbers promise."""
+    lines = [
+        f"Vectors of 8-bit numbers hold {result['theory']} times as many as those of float32, which is the theoretical"
+        " gain. The smallest N measured at which int8 is faster than float32:",
+        "",
+        "| what | N |",
+        "|---|---|",
+    ]
+    return [*lines, *(f"| {what} | {n or 'none'} |" for what, n in result["crossover"].items()), ""]
 
 
 def _table(rows):
@@ -135,13 +149,26 @@ def plot(results):
     fast.axvline(1, color="black", linewidth=1)
     fast.set_xscale("log")
     log_ticks(fast.xaxis, [1, 3, 10, 30, 100])
-    fast.set_xlim(0.8, 2.5 * max([row["ratio"] for row in rows], default=1))
+    ratios = [row["ratio"] for row in rows] or [1]
+    fast.set_xlim(min(0.8, 0.8 * min(ratios)), 2.5 * max(ratios))
+    theory = results.get("product", {}).get("theory")
+    products = [place for place, row in enumerate(rows) if row in results.get("product", {}).get("rows", [])]
+    if theory and products:
+        ends = products[0] - 0.45, products[-1] + 0.45
+        fast.vlines(theory, *ends, color="black", linestyle=":", label=f"what 8-bit vectors promise: {theory}")
+        fast.legend(loc="upper right")
     fast.margins(y=0.01)
     fast.invert_yaxis()
     fast.tick_params(axis="y", labelsize=STYLE["ytick.labelsize"])
     fast.set_xlabel("times as fast as the peer (log; hatched: aim not met)")
     for row, bar in zip(rows, fast.patches, strict=True):
-        fast.annotate(f" {row['ratio']:.3g}", (row["ratio"], bar.get_y() + 0.5), va="center", fontsize=11)
+        fast.annotate(
+            f" {row['ratio']:.3g}",
+            (row["ratio"], bar.get_y() + 0.5),
+            va="center",
+            fontsize=11,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
     for (by, way), (label, color, marker, line) in WAYS.items():
         found = [
             row

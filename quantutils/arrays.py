@@ -29,6 +29,8 @@ def as_array(x, name):
 
     Raises TypeError, naming the argument, for anything that does not become an array of numbers.
     """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be lost; accepted: a plain array")
     if isinstance(x, np.generic) or not is_array_api_obj(x):
         if isinstance(x, (str, bytes, dict, set)) or x is None or x is Ellipsis:
             raise TypeError(f"{name} is {x!r}; accepted: a NumPy array, a torch tensor or a list of numbers")

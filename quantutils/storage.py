@@ -43,17 +43,19 @@ def save(model, path):
         raise FileNotFoundError(f"path is {str(path)!r}, whose folder does not exist; accepted: an existing folder")
     # A tensor that is shared by two layers is written twice: safetensors keeps no aliases.
     tensors = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".unfinished")
-    os.close(handle)
+    unfinished = None
     try:
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".unfinished")
+        os.close(handle)
         save_file(tensors, unfinished, {"format": FORMAT, "layers": json.dumps(layers)})
         os.chmod(unfinished, 0o666 & ~_umask())  # a temporary file is its owner's alone; a checkpoint is shared
         os.replace(unfinished, path)
     except (OSError, SafetensorError) as error:  # a full disk, most of all
         raise OSError(f"path is {str(path)!r}, which could not be written ({error}); nothing was left there") from None
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
+        if unfinished is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(unfinished)
     return path.stat().st_size
 
 

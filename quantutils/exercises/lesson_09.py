@@ -95,9 +95,9 @@ def within_the_budget(answer):
     encoder, sentences = zoo.sentence_encoder(), zoo.frozen_sentences("test")[SENTENCES]
     try:
         cosine = zoo.mean_cosine(encoder.with_model(model).embed(sentences), encoder.embed(sentences))
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # whatever a learner's model raises
         raise Wrong(f"the encoder cannot run with this model: {type(error).__name__}: {error}") from None
-    if cosine < LEAST_COSINE:
+    if not cosine >= LEAST_COSINE:  # NaN is no near miss
         raise Wrong(
             f"the file fits with {size / 1e6:.2f} MB, but the mean cosine is {cosine:.3f}; at least {LEAST_COSINE} is"
             ' asked for. Where is rounding to nearest still at work? See method="gptq" and search=True.'

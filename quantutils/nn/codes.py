@@ -97,7 +97,23 @@ def _arithmetic(name):
     return method
 
 
-for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "matmul", "rmatmul", "pow", "neg"):
+# Without these == would ask whether two objects are one, and a mask of zeros would be no mask.
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+for _name in (
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "truediv",
+    "rtruediv",
+    "matmul",
+    "rmatmul",
+    "pow",
+    "neg",
+    *COMPARISONS,
+):
     setattr(Codes, f"__{_name}__", _arithmetic(f"__{_name}__"))
 
 

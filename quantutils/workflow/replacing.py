@@ -120,4 +120,6 @@ def replaced(model, make):
         if isinstance(module, nn.TransformerEncoderLayer):
             # Its fast path reads linear1.weight as a float tensor; this flag is what it checks first.
             module.activation_relu_or_gelu = 0
+        if isinstance(module, nn.TransformerEncoder):
+            module.use_nested_tensor = False  # the fast path's own form, which no other layer takes
     return new, made

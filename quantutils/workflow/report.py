@@ -55,7 +55,7 @@ class Report:
                 f"{row.name or '(model)':{width}} {row.kind:18} {row.bits:>4} {row.size:>10,} {row.float_size:>10,}"
                 f" {noise[0]:>8} {noise[1]:>8}" + (f"  {row.note}" if row.note else "")
             )
-        lines.append(f"output {self.output_db:.1f} dB, {self.float_size:,} bytes to {self.size:,}")
+        lines.append(f"output {_shown(self.output_db) or 'is all zero'}, {self.float_size:,} bytes to {self.size:,}")
         return "\n".join(lines)
 
 

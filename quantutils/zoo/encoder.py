@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from quantutils.arrays import instance, whole_number
@@ -72,8 +73,9 @@ def sentence_encoder(source=None):
         try:
             # Nothing is asked of the network for a folder; a hub name that was fetched once comes from its cache.
             tokenizer = AutoTokenizer.from_pretrained(place)
-            model = AutoModel.from_pretrained(place, use_safetensors=True)  # the other format would be unpickled
-        except (OSError, ValueError, ImportError) as error:
+            # Only safetensors, since the other format would be unpickled; in float32, whatever the file holds.
+            model = AutoModel.from_pretrained(place, use_safetensors=True, dtype=torch.float32)
+        except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise FileNotFoundError(
                 f"source is {str(place)!r}, which gave no model: {str(error).strip().splitlines()[0]}"
                 " Accepted: a folder with config.json, model.safetensors and a tokenizer, or, where there is a"
