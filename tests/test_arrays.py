@@ -132,3 +132,8 @@ def test_flags_are_true_or_false(value):
     assert (flag(True, "signed"), flag(np.False_, "signed")) == (True, False)
     with pytest.raises(TypeError, match=r"^signed is .*; accepted: True or False"):
         flag(value, "signed")
+
+
+def test_a_masked_array_is_refused_since_its_mask_would_be_lost():
+    with pytest.raises(TypeError, match="x is a masked array"):
+        as_array(np.ma.masked_array([1.0, 2.0], [True, False]), "x")

@@ -113,3 +113,10 @@ def test_as_float_goes_through_nested_results(codes):
 def test_bad_input_is_named(make, message):
     with pytest.raises((ValueError, TypeError), match=message):
         make()
+
+
+def test_comparisons_are_those_of_the_floats(codes):
+    floats = codes.dequantize()
+    for mask, wanted in ((codes == 0, floats == 0), (codes != 0, floats != 0), (codes > 0.5, floats > 0.5)):
+        assert torch.equal(mask, wanted)
+    assert torch.equal(codes <= codes, torch.ones_like(floats, dtype=torch.bool))

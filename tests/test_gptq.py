@@ -133,3 +133,10 @@ def test_importance_of_another_length_or_sign_is_refused():
         searched_scale(torch.ones(2, 8), GROUPS, torch.ones(7))
     with pytest.raises(ValueError, match="none below 0"):
         searched_scale(torch.ones(2, 8), GROUPS, -torch.ones(8))
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(torch.float16, 300.0), (torch.bfloat16, 300.0), (torch.float32, 1e20)])
+def test_a_gram_matrix_does_not_leave_the_numbers_of_its_input(dtype, value):
+    x = torch.full((100, 4), value).to(dtype)
+    assert gram_matrix(x).dtype == torch.float64
+    assert torch.equal(gram_matrix(x), x.double().T @ x.double())

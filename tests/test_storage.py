@@ -103,6 +103,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(saved, monkeypatch)
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
 
 
+def test_a_disk_that_takes_no_new_file_is_named_by_the_path_that_was_given(tmp_path, monkeypatch):
+    def no_inode(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(storage.tempfile, "mkstemp", no_inode)
+    with pytest.raises(OSError, match=r"path is '.+model', which could not be written \(No space left on device\)"):
+        storage.save(quantize_dynamic(nn.Linear(4, 4)), tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"path is .+nothing.+, whose folder does not exist"):
         storage.save(quantize_dynamic(nn.Linear(4, 4)), tmp_path / "nothing" / "model.safetensors")

@@ -154,3 +154,20 @@ def test_report_names_attention_left_in_float():
 def test_bad_input_is_named(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_transformer_encoder_takes_a_padding_mask_as_before():
+    torch.manual_seed(0)
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), 2).eval()
+    x, padded = torch.randn(2, 5, 16), torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+    with torch.no_grad():
+        wanted = model(x, src_key_padding_mask=padded)
+        found = quantize_dynamic(model)(x, src_key_padding_mask=padded)
+    assert float((found - wanted)[~padded].abs().max()) < 0.1
+
+
+def test_a_report_of_an_output_that_is_all_zero_can_be_printed():
+    model = nn.Sequential(nn.Linear(4, 2, bias=False))
+    nn.init.zeros_(model[0].weight)
+    assert "output is all zero" in str(report(quantize_dynamic(model), torch.ones(2, 4)))

@@ -1,5 +1,6 @@
 """The sentence encoder: loaded without a network, the same vector whatever shares its batch, errors that help."""
 
+import copy
 import importlib.util
 import json
 import shutil
@@ -64,6 +65,17 @@ def test_a_folder_gives_the_same_model(encoder, tmp_path):
         shutil.copyfile(source / name, tmp_path / name)
     (tmp_path / "model.safetensors").symlink_to(source / "model.safetensors")
     assert torch.equal(zoo.sentence_encoder(tmp_path).embed(SENTENCES), encoder.embed(SENTENCES))
+
+
+def test_a_folder_in_half_precision_is_loaded_in_float32_and_a_cut_one_is_refused(encoder, tmp_path):
+    copy.deepcopy(encoder.model).half().save_pretrained(tmp_path)
+    encoder.tokenizer.save_pretrained(tmp_path)
+    loaded = zoo.sentence_encoder(tmp_path)
+    assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100_000])
+    with pytest.raises(FileNotFoundError, match="gave no model"):
+        zoo.sentence_encoder(tmp_path)
 
 
 def test_what_is_no_model_is_refused_in_one_sentence(tmp_path, monkeypatch):
