@@ -1,6 +1,7 @@
 """The guide for teachers shows settings that explorers have, quotes printed numbers, and computes its answers."""
 
 import ast
+import json
 import math
 import re
 
@@ -108,3 +109,20 @@ def test_links_of_the_classroom_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), target
+
+
+def test_memory_that_the_classroom_pages_name_is_what_was_measured():
+    rows = json.loads((NOTEBOOKS.parent / "benchmarks" / "results" / "lessons.json").read_text(encoding="utf-8"))[
+        "rows"
+    ]
+    peaks = {row["what"][:2]: row["ours"] for row in rows if "memory" in row["what"]}
+    (line,) = (line for line in GUIDE.splitlines() if "the kernel's memory at its highest" in line)
+    named = re.findall(r"(\d+)(?: MiB)? for (?:lesson )?(\d\d)", line)
+    assert len(named) == 4
+    assert all(int(number) == round(peaks[lesson]) for number, lesson in named)
+    server = (CLASSROOM / "server.md").read_text(encoding="utf-8")
+    measured = re.search(r"is measured: (.*?), so that", server)[1]
+    named = re.findall(r"([\d.]+) (?:GB )?for (?:lesson )?(\d\d)", measured)
+    assert [lesson for _, lesson in named] == ["03", "06", "09"]
+    for number, lesson in named:
+        assert float(number) == round(peaks[lesson] * 2**20 / 1e9, len(number.partition(".")[2])), lesson

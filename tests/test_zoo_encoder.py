@@ -94,7 +94,7 @@ def test_what_is_no_model_is_refused_in_one_sentence(tmp_path, monkeypatch):
         zoo.sentence_encoder()
 
 
-@pytest.mark.parametrize("sentences", ["one text", [], [1, 2], ["a", None]])
+@pytest.mark.parametrize("sentences", ["one text", [], [1, 2], ["a", None], 3, None])
 def test_what_is_no_list_of_texts_is_refused(encoder, sentences):
     with pytest.raises(TypeError, match="sentences"):
         encoder.embed(sentences)
@@ -103,6 +103,10 @@ def test_what_is_no_list_of_texts_is_refused(encoder, sentences):
 def test_vectors_of_other_shapes_are_not_compared():
     with pytest.raises(ValueError, match="embedded has shape"):
         zoo.mean_cosine(torch.ones(2, 3), torch.ones(3, 3))
+    with pytest.raises(TypeError, match="embedded is a list"):
+        zoo.mean_cosine([[1.0]], torch.ones(1, 1))
+    with pytest.raises(ValueError, match="wanted"):
+        zoo.mean_cosine(torch.ones(1, 1), torch.full((1, 1), torch.nan))
 
 
 def test_sentences_are_whole_and_no_part_shares_one_with_the_other():

@@ -97,23 +97,9 @@ def _arithmetic(name):
     return method
 
 
-# Without these == would ask whether two objects are one, and a mask of zeros would be no mask.
-COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
-for _name in (
-    "add",
-    "radd",
-    "sub",
-    "rsub",
-    "mul",
-    "rmul",
-    "truediv",
-    "rtruediv",
-    "matmul",
-    "rmatmul",
-    "pow",
-    "neg",
-    *COMPARISONS,
-):
+# Without comparisons == would ask whether two objects are one, and a mask of zeros would be no mask.
+OPERATORS = "add radd sub rsub mul rmul truediv rtruediv matmul rmatmul pow neg eq ne lt le gt ge"
+for _name in OPERATORS.split():
     setattr(Codes, f"__{_name}__", _arithmetic(f"__{_name}__"))
 
 

@@ -8,6 +8,24 @@ from torch.nn.utils import fusion
 FOLDABLE = {nn.Conv2d: nn.BatchNorm2d, nn.Linear: nn.BatchNorm1d}
 
 
+class FoldedIntoLinear(nn.Identity):
+    """What is left of a BatchNorm1d that was folded into a Linear, which is right for rows and for nothing else."""
+
+    def forward(self, x):
+        """x as it is; ValueError unless it is (rows, features): BatchNorm1d's channels are always the second axis."""
+        if len(x.shape) != 2:
+            raise ValueError(
+                f"x has shape {tuple(x.shape)} where a BatchNorm1d was folded into the Linear before it;"
+                " accepted: (rows, features)"
+            )
+        return x
+
+
+def hooked(layer):
+    """Whether something runs before or after the layer that a layer in its place would not run."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
+
+
 def chains(model):
     """(layer, batch norm or None, ReLU or None) by name, for each Linear and Conv2d that one of these follows.
 
@@ -17,6 +35,8 @@ def chains(model):
     followers = _traced(model)
     if followers is None:
         followers = _sequential(model)
+    own = {name for name, module in model.named_modules() if hooked(module)}
+    followers = {name: after for name, after in followers.items() if not {name, after} & own}
     found = []
     for name, layer in model.named_modules():
         if type(layer) not in FOLDABLE:
@@ -44,7 +64,7 @@ def fold(model):
         if norm is not None:
             merge = fusion.fuse_conv_bn_eval if isinstance(layer, nn.Conv2d) else fusion.fuse_linear_bn_eval
             _put(model, name, merge(layer, model.get_submodule(norm)))
-            _put(model, norm, nn.Identity())
+            _put(model, norm, nn.Identity() if isinstance(layer, nn.Conv2d) else FoldedIntoLinear())
         if relu is not None:
             _put(model, relu, nn.Identity())
         stands_for[name] = relu or norm

@@ -18,6 +18,7 @@ from quantutils.nn import (
     WeightScheme,
     as_float,
 )
+from quantutils.workflow.folding import hooked
 from quantutils.workflow.progress import with_progress
 
 # Exact types: a subclass may compute something else, so it is left as it is and named in the report.
@@ -93,14 +94,16 @@ def replaced(model, make):
     """A copy of `model` in which every layer that `make(name, layer)` answers with a module is that module.
 
     make: called once for each distinct layer below (or at) the model; None leaves the layer. A layer that is used in
-    two places is made once and stays shared. Returns (new model, {name: made}).
+    two places is made once and stays shared. A layer of torch with forward hooks (weight_norm of old has one) stays:
+    its twin would not run them. Returns (new model, {name: made}).
     """
     new = copy.deepcopy(model)
     made, answers = {}, {}
 
     def answer(name, layer):
         if id(layer) not in answers:
-            answers[id(layer)] = make(name, layer)
+            kept = type(layer).__module__.startswith("torch.nn") and hooked(layer)
+            answers[id(layer)] = None if kept else make(name, layer)
         twin = answers[id(layer)]
         if twin is not None:
             made[name] = twin

@@ -8,6 +8,7 @@ from torch import nn
 
 from quantutils.errors import sqnr_db
 from quantutils.nn import as_float
+from quantutils.workflow.folding import hooked
 from quantutils.workflow.progress import with_progress
 from quantutils.workflow.replacing import DYNAMIC_TWINS, need_module
 from quantutils.workflow.running import first_tensor, run
@@ -153,6 +154,8 @@ def _left_in_float(model, quantized):
 
 
 def _reason(module):
+    if hooked(module):
+        return "has forward hooks, which a quantized layer would not run"
     if isinstance(module, nn.MultiheadAttention):
         return "reads its float weights directly; rebuild it from Linear layers"
     if isinstance(module, (nn.LayerNorm, nn.modules.batchnorm._BatchNorm, nn.GroupNorm)):

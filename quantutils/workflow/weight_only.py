@@ -9,6 +9,7 @@ from quantutils.arrays import flag, instance
 from quantutils.gptq import gptq, gram_matrix, searched_scale
 from quantutils.nn import QuantizedEmbedding, QuantizedWeight, WeightOnlyLinear, WeightScheme
 from quantutils.workflow.dynamic import belongs_to_attention
+from quantutils.workflow.folding import hooked
 from quantutils.workflow.progress import with_progress
 from quantutils.workflow.replacing import made_as, need_module, origin, recipe_of, replaced
 from quantutils.workflow.running import run
@@ -47,7 +48,7 @@ def quantize_weights(model, weights=None, method="nearest", data=None, search=Fa
     wanted = [
         (name, layer)
         for name, layer in model.named_modules()
-        if type(layer) in types and not belongs_to_attention(name, model)
+        if type(layer) in types and not hooked(layer) and not belongs_to_attention(name, model)
     ]
     made = {}
     for name, layer in with_progress(wanted, "rounding weights"):

