@@ -17,8 +17,8 @@ from tools.browser import chromium, jupyterlab, run_all
 
 SETUP = """
 import numpy as np
-from quantutils.explore import Choice, Slider, explore
-from quantutils.plots import MappingDrawing
+from quantutils.course.explore import Choice, Slider, explore
+from quantutils.course.plots import MappingDrawing
 values = np.random.default_rng(2).normal(size=10_000).astype(np.float32)
 """
 EXPLORER = """

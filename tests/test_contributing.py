@@ -66,7 +66,9 @@ def test_the_template_becomes_a_lesson_that_runs_and_passes_the_tests_of_its_for
     assert int(re.search(r"(\d+) passed", said)[1]) > 40
     for form in ("check", "format"):
         options = ["--check"] if form == "format" else []
-        python(checkout, "-m", "ruff", form, *options, lesson, solved, f"quantutils/exercises/lesson_{NEXT[:2]}.py")
+        python(
+            checkout, "-m", "ruff", form, *options, lesson, solved, f"quantutils/course/exercises/lesson_{NEXT[:2]}.py"
+        )
 
 
 def test_the_template_s_question_stands_on_no_first_page():

@@ -19,8 +19,8 @@ from publish.grid import FRAMES, evenly, every_setting, grid
 from publish.lessons import BuildError, executed, lesson, lessons
 from publish.pages import deck_body, page_body
 from publish.player import player
-from quantutils.explore import Choice, Slider, Steps, explore
-from quantutils.plots import Drawing, new_figure
+from quantutils.course.explore import Choice, Slider, Steps, explore
+from quantutils.course.plots import Drawing, new_figure
 
 
 class Dot(Drawing):
