@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quantutils.course.progress import Progress, remember_solved, solved_exercises
+
 _JUDGES = {}
 
 
@@ -55,7 +57,7 @@ def exercise_ids():
 
 
 def check(exercise_id, answer):
-    """Judge `answer` to the exercise: a Verdict that a notebook shows as one line.
+    """Judge `answer` to the exercise: a Verdict that a notebook shows as one line. What was solved is remembered.
 
     Raises ValueError for an exercise that does not exist. A wrong answer never raises.
 
@@ -67,9 +69,16 @@ def check(exercise_id, answer):
     if answer is ...:
         return Verdict(exercise_id, False, "no answer so far. Replace the ... in the cell above and run both cells.")
     try:
-        return Verdict(exercise_id, True, _JUDGES[exercise_id](answer))
+        reason = _JUDGES[exercise_id](answer)
     except Wrong as wrong:
         return Verdict(exercise_id, False, str(wrong))
+    remember_solved(exercise_id)
+    return Verdict(exercise_id, True, reason)
+
+
+def progress():
+    """The Progress of the learner whose copy of the lessons this kernel works in."""
+    return Progress(exercise_ids(), solved_exercises())
 
 
 def the_number(answer, what):

@@ -4,13 +4,10 @@ Called by make test. What cannot be brought is said in a sentence; the tests tha
 """
 
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from publish import vendor
+from publish.browser import NoBrowserError, install_chromium
 from publish.lessons import BuildError
-from tools.browser import NoBrowserError, install_chromium
 
 
 def main():

@@ -1,16 +1,18 @@
 """A real Chromium, and a JupyterLab to point it at: for the browser tests, the latency benchmark and the PDF decks."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
+
+from publish.private_home import private_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -67,32 +69,44 @@ def chromium(**options):
 
 @contextlib.contextmanager
 def jupyterlab(folder, seconds=60, options=()):
-    """A JupyterLab of this environment that serves `folder` on a free port of this machine: its address with a token.
+    """A JupyterLab of this environment that serves `folder` on this machine: its address with a token.
 
-    options: more of JupyterLab's command line.
+    options: more of JupyterLab's command line. Its workspaces, settings and running kernels are kept in a home of its
+    own, and the server picks a port that is free.
 
     Raises TimeoutError, with the last lines of its log, if it does not answer within `seconds`.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token, log = secrets.token_hex(), Path(folder) / "jupyterlab.log"
-    address = f"http://127.0.0.1:{port}/lab?token={token}"
     command = [sys.executable, "-m", "jupyterlab", f"--config={ROOT / 'jupyter_lab_config.py'}", "--no-browser"]
-    command += ["--allow-root", "--ServerApp.ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-    command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}", *options]
-    with log.open("w") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=folder)
-    try:
-        until = time.monotonic() + seconds
-        while not _answers(address):
-            if time.monotonic() > until or server.poll() is not None:
-                raise TimeoutError(f"JupyterLab did not answer at {address}: {log.read_text()[-2000:]}")
-            time.sleep(0.2)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(20)
+    command += ["--allow-root", "--ServerApp.ip=127.0.0.1", "--port=0", f"--ServerApp.root_dir={folder}", *options]
+    if os.name == "posix":  # kernels on ports can collide with those of another server
+        command.append("--KernelManager.transport=ipc")
+    # Short: the path of a kernel's socket has at most 107 characters
+    with tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True) as home:
+        log = Path(home) / "log.txt"
+        # jupyter_lab_config.py keeps the learner's workspaces; a server for tests has its own
+        command.append(f"--LabApp.workspaces_dir={home}/workspaces")
+        with log.open("w") as out:
+            server = subprocess.Popen(
+                command, stdout=out, stderr=subprocess.STDOUT, cwd=folder, env=private_environment(home)
+            )
+        try:
+            until = time.monotonic() + seconds
+            while not (address := _address(Path(home) / "run", server.pid)):
+                if time.monotonic() > until or server.poll() is not None:
+                    raise TimeoutError(f"JupyterLab did not answer in {seconds} s: {log.read_text()[-2000:]}")
+                time.sleep(0.2)
+            yield address
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def workspace(address, notebook):
+    """The address of a notebook (its path in the served folder) alone in a new workspace.
+
+    JupyterLab otherwise brings back what was open before, and a page then holds two notebooks, one of them hidden.
+    """
+    return address.replace("/lab?", f"/lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}?")
 
 
 def run_all(page, address):
@@ -126,9 +140,12 @@ def run_all(page, address):
     )
 
 
-def _answers(address):
+def _address(runtime, process):
+    """Where the server with this process number answers, or None as long as it does not."""
     try:
+        said = json.loads((runtime / f"jpserver-{process}.json").read_text(encoding="utf-8"))
+        address = f"{said['url']}lab?token={said['token']}"
         with urllib.request.urlopen(address, timeout=2):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
+            return address
+    except (OSError, ValueError):  # not written yet, half written, or not listening yet
+        return None
