@@ -33,10 +33,11 @@ def without_answers(path):
 def hand_out(course, own, content_of=Path.read_bytes):
     """Copy the lessons in folder `course` to the student's folder `own`; never overwrite what the student changed.
 
-    Whether a file was changed is asked of its bytes: the record in `own` holds the SHA-256 of each file as it was
-    handed out. A file that is missing is copied. One that the student left alone follows the course. One that the
-    student changed stays; if the course changed it too, the new version comes beside it, as "name (new version).ipynb".
-    What the course no longer has stays. Run again after being cut off at any point, it ends in the same state.
+    Whether a file was changed is asked of what it says: the record in `own` holds the SHA-256 of each file as it was
+    handed out, of a notebook that of its cells and outputs, because JupyterLab saves other metadata when it opens one.
+    A file that is missing is copied. One that the student left alone follows the course. One that the student changed
+    stays; if the course changed it too, the new version comes beside it, as "name (new version).ipynb". What the course
+    no longer has stays. Run again after being cut off at any point, it ends in the same state.
     content_of: from the path of a file of the course, the bytes to hand out; the file's own by default.
 
     Returns {path in `own`: "copied", "updated", "kept", "beside" or an error's text}, only what is worth a line.
@@ -87,11 +88,28 @@ def _place_beside(name, new, own, record):
 
 
 def _digest(content):
+    """The SHA-256 of a file's bytes, or of what a notebook says."""
+    try:
+        cells = json.loads(content)["cells"]
+        said = [[cell["cell_type"], _joined(cell["source"]), _joined(cell.get("outputs", []))] for cell in cells]
+        content = json.dumps(said, sort_keys=True).encode()
+    except (ValueError, KeyError, TypeError):  # no notebook
+        pass
     return hashlib.sha256(content).hexdigest()
 
 
+def _joined(value):
+    """Notebook JSON with texts whole, whichever way they were cut into lines, and without counts."""
+    if isinstance(value, dict):
+        return {key: _joined(part) for key, part in value.items() if key not in ("execution_count", "metadata")}
+    if isinstance(value, list):
+        whole = all(isinstance(part, str) for part in value)
+        return "".join(value) if whole and value else [_joined(part) for part in value]
+    return value
+
+
 def _digest_of(path):
-    """The SHA-256 of a file; None if nothing is there, and a word that no file has if it is not a file."""
+    """The digest of a file; None if nothing is there, and a word that no file has if it is not a file."""
     try:
         return _digest(path.read_bytes())
     except FileNotFoundError:

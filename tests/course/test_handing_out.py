@@ -178,3 +178,25 @@ def test_links_of_the_copy_lead_somewhere():
 def test_handed_out_twice_nothing_changes(tmp_path):
     hand_out(ROOT / "notebooks", tmp_path / "own", without_answers)
     assert hand_out(ROOT / "notebooks", tmp_path / "own", without_answers) == {}
+
+
+def test_a_lesson_that_was_only_opened_follows_the_course_and_one_that_was_run_stays(tmp_path):
+    course, own = tmp_path / "course", tmp_path / "own"
+    course.mkdir()
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])
+    names = ("01_opened.ipynb", "02_run.ipynb")
+    for name in names:
+        nbformat.write(notebook, course / name)
+    hand_out(course, own)
+    opened = nbformat.read(own / names[0], as_version=4)
+    opened.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(opened, own / names[0])
+    run = nbformat.read(own / names[1], as_version=4)
+    run.cells[0].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"}, execution_count=1)]
+    nbformat.write(run, own / names[1])
+    notebook.cells[0].source = "1 + 2"
+    for name in names:
+        nbformat.write(notebook, course / name)
+    done = hand_out(course, own)
+    assert done[names[0]] == "updated"
+    assert done[names[1]] == "kept"
