@@ -3,7 +3,8 @@
 import numpy as np
 
 from quantutils.affine import FLOAT32
-from quantutils.arrays import dtype_name, real_range, whole_number
+from quantutils.arrays import dtype_name, real_range
+from quantutils.checks import real_number, whole_number
 
 BLOCK = 2**16  # values placed at a time, few enough to stay in the processor's cache from step to step
 
@@ -112,10 +113,7 @@ class Histogram:
         share: 0 … 1; 0 gives low and 1 gives high, both exact. Raises TypeError for what is not a number,
         ValueError outside or without data.
         """
-        if isinstance(share, bool) or not isinstance(share, (int, float)):
-            raise TypeError(f"share is {share!r}; accepted: a number from 0 to 1")
-        if not 0 <= share <= 1:
-            raise ValueError(f"share is {share}; accepted: a number from 0 to 1")
+        real_number(share, "share", "a number from 0 to 1", lambda x: 0 <= x <= 1)
         if self.total == 0:
             raise ValueError("the histogram is empty; call add(x) first")
         if share in (0, 1):

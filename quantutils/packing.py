@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from quantutils.arrays import as_array, code_array, dtype_name, flag, whole_number
+from quantutils.arrays import as_array, code_array, dtype_name
+from quantutils.checks import flag, whole_number
 
 
 def weight_bytes(parameters, bits, group_size=None, scale_bits=16):

@@ -520,7 +520,7 @@ def test_dequantize_refuses_what_is_not_codes(q, error, message):
 
 @pytest.mark.parametrize("dtype", ["float16", "int8", np.float32, None])
 def test_dequantize_refuses_other_dtypes(dtype):
-    with pytest.raises(ValueError, match=r"^dtype is .*; accepted: 'float32' or 'float64'"):
+    with pytest.raises(ValueError, match=r"^dtype is .*; accepted: one of 'float32', 'float64'"):
         SIGNED_8.dequantize([1], dtype)
 
 

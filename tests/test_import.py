@@ -13,6 +13,7 @@ PACKAGE = Path(quantutils.__file__).parent
 # A file may import only those before it.
 ORDER = [
     "arrays",
+    "checks",
     "affine",
     "errors",
     "histogram",

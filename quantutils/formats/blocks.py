@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quantutils.arrays import as_array, dtype_name, real_array
+from quantutils.checks import one_of
 
 BLOCK = 32
 FLOAT16_MAX = float(np.finfo(np.float16).max)
@@ -115,9 +116,7 @@ def _nibbles(steps):
 
 
 def _format(name):
-    if not isinstance(name, str) or name not in BLOCK_FORMATS:
-        raise ValueError(f"name is {name!r}; accepted: {', '.join(BLOCK_FORMATS)}")
-    return BLOCK_FORMATS[name]
+    return BLOCK_FORMATS[one_of(name, "name", BLOCK_FORMATS)]
 
 
 def _numpy(values, name):

@@ -3,7 +3,8 @@
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from quantutils.arrays import code_array, same_library, whole_number
+from quantutils.arrays import code_array, same_library
+from quantutils.checks import whole_number
 from quantutils.kernels import arguments
 from quantutils.kernels.linear import scaled_to_codes
 from quantutils.kernels.rules import find_rule, onednn_conv_path

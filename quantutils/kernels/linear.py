@@ -3,7 +3,8 @@
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantutils.arrays import flag, real_array, row_blocks
+from quantutils.arrays import real_array, row_blocks
+from quantutils.checks import flag
 from quantutils.kernels import arguments
 from quantutils.kernels.rules import find_rule, onednn_path
 from quantutils.matmul import integer_matmul, largest_safe_k

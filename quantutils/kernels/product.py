@@ -4,7 +4,7 @@ from functools import cache
 
 import torch
 
-from quantutils.arrays import instance, whole_number
+from quantutils.checks import instance, whole_number
 from quantutils.matmul import INT32_MAX, integer_matmul
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from quantutils.course.plots.checks import by_label, number, values_1d
+from quantutils.checks import by_label, number, values_1d
 from quantutils.course.plots.style import BLUE, GREEN, GREY, ORANGE, RED, in_style, log_ticks, new_figure
 
 BOX = {"fc": "white", "ec": "none", "pad": 0.5}

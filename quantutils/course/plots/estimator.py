@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from quantutils.affine import choose_qparams
-from quantutils.course.plots.checks import by_label, number, per_tensor, rows_of
+from quantutils.affine import choose_qparams, per_tensor
+from quantutils.checks import by_label, number, rows_of
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, in_style, new_figure
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from quantutils.course.plots.checks import one_of
+from quantutils.checks import one_of
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLACK, in_style, new_figure
 from quantutils.errors import sqnr_db

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from quantutils.course.plots.checks import by_label, number, rows_of
+from quantutils.checks import by_label, number, rows_of
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLUE, GREEN, GREY, ORANGE, in_style, log_ticks, new_figure
 from quantutils.packing import weight_bytes

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
 
-from quantutils.affine import choose_qparams
-from quantutils.course.plots.checks import by_label, number, one_of, per_tensor, values_1d
+from quantutils.affine import choose_qparams, per_tensor
+from quantutils.checks import by_label, number, one_of, values_1d
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import (
     BLACK,

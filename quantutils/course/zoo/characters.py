@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from quantutils.arrays import flag
+from quantutils.checks import flag
 from quantutils.course.zoo.shipped import built_with_seed, fill
 from quantutils.course.zoo.text import ALPHABET
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from quantutils.arrays import instance, whole_number
+from quantutils.checks import instance, whole_number
 from quantutils.course.zoo.encoder import SentenceEncoder
 
 
