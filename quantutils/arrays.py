@@ -11,7 +11,7 @@ from array_api_compat import array_namespace, device, is_array_api_obj
 
 REAL_DTYPES = ("float16", "bfloat16", "float32", "float64")
 CODE_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
-BLOCK = 2**18  # numbers worked on at a time, few enough to stay in the processor's cache from step to step
+CACHE_BLOCK = 2**18  # numbers worked on at a time, few enough to stay in the processor's cache from step to step
 
 
 def dtype_name(x):
@@ -94,13 +94,13 @@ def at_least_float32(x, xp):
 def row_blocks(x):
     """Slices of a few rows each: so many that what lies between the steps of a formula stays in the processor's cache.
 
-    Half a BLOCK of numbers, since a formula holds more than one array in between.
+    Half a CACHE_BLOCK of numbers, since a formula holds more than one array in between.
 
-    >>> row_blocks(np.zeros((3, BLOCK // 4)))
+    >>> row_blocks(np.zeros((3, CACHE_BLOCK // 4)))
     [slice(0, 2, None), slice(2, 4, None)]
     """
     rows = max(len(x), 1)
-    step = max(1, BLOCK // 2 * rows // max(math.prod(x.shape), 1))
+    step = max(1, CACHE_BLOCK // 2 * rows // max(math.prod(x.shape), 1))
     return [slice(row, row + step) for row in range(0, rows, step)]
 
 
@@ -127,8 +127,8 @@ def _cut(x, out, parameters, xp):
     """(block of x, the same of out, what of the parameters belongs to it), block after block."""
     if not is_array_api_obj(parameters[0]):
         flat, made = xp.reshape(x, (-1,)), xp.reshape(out, (-1,))
-        for start in range(0, flat.shape[0], BLOCK):
-            yield flat[start : start + BLOCK], made[start : start + BLOCK], parameters
+        for start in range(0, flat.shape[0], CACHE_BLOCK):
+            yield flat[start : start + CACHE_BLOCK], made[start : start + CACHE_BLOCK], parameters
         return
     for part in row_blocks(x):
         yield x[part], out[part], [values if len(values) == 1 else values[part] for values in parameters]

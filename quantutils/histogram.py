@@ -6,7 +6,7 @@ from quantutils.affine import FLOAT32
 from quantutils.arrays import dtype_name, real_range
 from quantutils.checks import real_number, whole_number
 
-BLOCK = 2**16  # values placed at a time, few enough to stay in the processor's cache from step to step
+VALUES_AT_ONCE = 2**16  # values placed at a time, few enough to stay in the processor's cache from step to step
 
 
 class Histogram:
@@ -74,10 +74,10 @@ class Histogram:
         else:
             real, unit, times = self._steps(values.dtype)
             # Reused by every block: new memory for each step would cost more than the steps.
-            size = min(BLOCK, values.size)
+            size = min(VALUES_AT_ONCE, values.size)
             all_steps, all_places = np.empty(size, real), np.empty(size, np.int64)  # int64: what bincount counts itself
-            for start in range(0, values.size, BLOCK):
-                part = values[start : start + BLOCK]
+            for start in range(0, values.size, VALUES_AT_ONCE):
+                part = values[start : start + VALUES_AT_ONCE]
                 steps, places = all_steps[: part.size], all_places[: part.size]
                 np.divide(part, real(unit), out=steps, dtype=real)
                 if times > 1:

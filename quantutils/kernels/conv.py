@@ -46,7 +46,7 @@ def conv2d_static(
     array([[[[40, 40],
              [40, 40]]]], dtype=uint8)
     """
-    x = arguments.activation_codes(x_codes, x_qparams, "(B, I, H, W)", 4, 4)
+    x = arguments.checked_activation_codes(x_codes, x_qparams, "(B, I, H, W)", 4, 4)
     x = array_namespace(x).astype(x, array_namespace(x).int16) - x_qparams.zero_point
     arguments.per_tensor(out_qparams, "out_qparams")
     weight_codes = arguments.weight_array(weight_codes, x, "x_codes", 4, "(O, I/groups, kh, kw)")

@@ -75,7 +75,7 @@ def linear_static(x_codes, x_qparams, weight_codes, weight_scale, bias, out_qpar
     >>> linear_static(np.array([[0, 255]]), x, np.array([[100, -50]], np.int8), 0.01, [1.0], out, rule="fbgemm")
     array([[97]], dtype=uint8)
     """
-    x = arguments.activation_codes(x_codes, x_qparams, "(…, K)", 1, 64)
+    x = arguments.checked_activation_codes(x_codes, x_qparams, "(…, K)", 1, 64)
     arguments.per_tensor(out_qparams, "out_qparams")
     weight_codes = arguments.weight_array(weight_codes, x, "x_codes", 2, "(N, K)")
     rows, channels = _sizes(x, weight_codes, "x_codes")
