@@ -12,7 +12,9 @@ from quantutils.course.plots.style import (
     BLUE,
     GREEN,
     GREY,
+    MODES,
     ORANGE,
+    PARTS,
     PINK,
     RED,
     SKY,
@@ -22,18 +24,11 @@ from quantutils.course.plots.style import (
 )
 from quantutils.errors import code_usage, error_parts, sqnr_db
 
-MODES = ("symmetric", "asymmetric")
-
 WASTED = {"facecolor": PINK, "alpha": 0.45, "hatch": "xx", "edgecolor": BLACK, "linewidth": 0}
 CLIPPED = {"facecolor": ORANGE, "alpha": 0.45, "hatch": "//", "edgecolor": BLACK, "linewidth": 0}
 IN_USE = {"facecolor": SKY, "alpha": 0.4, "linewidth": 0}
 NO_COUNT = 0.6  # what a logarithmic count axis shows as none
 TOP_COUNT = 30_000
-PARTS = {
-    "rounding + clipping": {"color": BLACK, "linestyle": "-"},
-    "rounding": {"color": BLUE, "linestyle": "--"},
-    "clipping": {"color": ORANGE, "linestyle": ":", "linewidth": 3},
-}
 MARKERS = (("o", GREEN), ("s", PINK), ("^", SKY), ("D", GREY))
 
 
