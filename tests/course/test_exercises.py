@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from quantutils import MSE
+from quantutils import MSE, choose_qparams
 from quantutils.course.exercises import check, exercise_ids
 from quantutils.course.exercises.judging import exercise
 
@@ -51,6 +51,12 @@ def gptq_step(weights, scale, factor, others=True, divided=True, sign=-1):
     return np.concatenate([[rounded], weights[1:] + others * sign * error * factor[0, 1:]])
 
 
+def round_trip(x, bits, rounded, largest_code=None):
+    """x to symmetric codes and back, rounded in one way or another."""
+    scale = np.abs(x).max() / (largest_code or 2 ** (bits - 1) - 1)
+    return rounded(x / scale) * scale
+
+
 WRONG = {
     "00.1": [
         (5.2, "round it"),
@@ -61,6 +67,21 @@ WRONG = {
         (9, "2.6 / 0.5"),
     ],
     "00.2": [(-0.01, "positive"), (0.02, "whole step"), (0.5, "real units"), (0.3, "0.02 apart")],
+    "00.3": [
+        (lambda x, bits: np.round(x / (np.abs(x).max() / (2 ** (bits - 1) - 1))), "these are the codes"),
+        (lambda x, bits: x, "unchanged"),
+        (lambda x, bits: round_trip(x, bits, np.floor), "round down"),
+        (lambda x, bits: round_trip(x, bits, np.ceil), "round up"),
+        (lambda x, bits: round_trip(x, bits, np.trunc), "round towards zero"),
+        (lambda x, bits: round_trip(x, bits, np.round, 2 ** (bits - 1)), "you took 2^(bits − 1)"),
+        (lambda x, bits: round_trip(x, bits, np.round, 2**bits - 1), "you took 2^bits − 1"),
+        (lambda x, bits: round_trip(x, bits, np.round, 7), "you took 7"),
+        (lambda x, bits: np.round(x / x.max() * (2 ** (bits - 1) - 1)) * x.max() / (2 ** (bits - 1) - 1), "negative"),
+        (lambda x, bits: 2 * x, "three lines"),
+        (lambda x: x, "raised TypeError"),
+        (3, "a function"),
+        (lambda x, bits: 0.5, "has shape"),
+    ],
     "01.1": [
         (52, "bits as bytes"),
         (6.5e9, "right in bytes"),
@@ -340,6 +361,11 @@ def four_terms(qa, qb, za, zb, dtype):
 RIGHT = {
     "00.1": [5, 5.0, round(2.6 / 0.5), np.int8(5), np.float32(5), np.array(5), [5], Fraction(5), torch.tensor(5)],
     "00.2": [0.01, 0.02 / 2, np.float32(0.01), np.float16(0.01), Fraction(1, 100), Decimal("0.01"), np.array([0.01])],
+    "00.3": [
+        lambda x, bits: round_trip(x, bits, np.round),
+        lambda x, bits: round_trip(x, bits, np.rint).astype(np.float32),
+        lambda x, bits: choose_qparams(-np.abs(x).max(), np.abs(x).max(), bits, symmetric=True).fake_quantize(x),
+    ],
     "01.1": [6.5, 13e9 * 4 / 8 / 1e9, np.float32(6.5), Fraction(13, 2)],
     "01.2": [4.25, 4 + 16 / 64, 272 / 64, np.float16(4.25)],
     "01.3": [227, 0xE3, 227.0, 3 | 14 << 4, 3 + 16 * (16 - 2), np.uint8(227), np.array([227], np.uint8)],

@@ -30,8 +30,8 @@ def test_figures_are_figures_and_stay_out_of_pyplot():
 
 def test_figures_of_the_lesson_have_no_faults():
     figures = lesson_figures("00")
-    assert len(figures) == 2
-    assert [faults(figure) for figure in figures] == [[], []]
+    assert len(figures) == 4
+    assert [faults(figure) for figure in figures] == [[], [], [], []]
 
 
 # course_map

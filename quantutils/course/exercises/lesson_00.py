@@ -1,6 +1,8 @@
-"""Lesson 00, Start here: a first code and a first step size."""
+"""Lesson 00, Start here: a first code, a first step size, and the round trip as a function."""
 
-from quantutils.course.exercises.judging import Wrong, exercise, near, the_number
+import numpy as np
+
+from quantutils.course.exercises.judging import Wrong, exercise, near, the_array, the_number, the_result_of
 
 
 @exercise("00.1")
@@ -33,3 +35,29 @@ def largest_error(answer):
     if not near(error, 0.01):
         raise Wrong("two neighbouring codes are 0.02 apart; how far can a number be from the nearer one?")
     return "half a step, scale / 2 = 0.01 real units."
+
+
+@exercise("00.3")
+def round_trip(answer):
+    """A function (x, bits) → x̂: scale = max|x| / (2^(b−1) − 1), x̂ = scale · round(x / scale)."""
+    for x, bits in ((np.array([-0.8, -0.33, 0.1, 0.62, 1.0]), 4), (np.array([[3.0, -0.5], [-6.0, 2.2]]), 8)):
+        largest_code = 2 ** (bits - 1) - 1
+        scale = np.abs(x).max() / largest_code
+        x_hat = the_array(the_result_of(answer, x.copy(), bits), f"x̂ at {bits} bits", x.shape)
+        if np.allclose(x_hat, np.round(x / scale)):
+            raise Wrong("these are the codes; multiply them by the scale to come back to real units.")
+        if np.allclose(x_hat, x):
+            raise Wrong("x came back unchanged: divide by the scale, round to whole numbers, and multiply back.")
+        for rounded, how in ((np.floor, "down"), (np.ceil, "up"), (np.trunc, "towards zero")):
+            if np.allclose(x_hat, scale * rounded(x / scale)):
+                raise Wrong(f"you round {how}; round to the nearest whole number instead.")
+        for other, what in ((largest_code + 1, "2^(bits − 1)"), (2 * largest_code + 1, "2^bits − 1"), (7, "7")):
+            step = np.abs(x).max() / other
+            if np.allclose(x_hat, step * np.round(x / step)) and other != largest_code:
+                raise Wrong(f"at {bits} bits the largest code is {largest_code}, 2^(bits − 1) − 1; you took {what}.")
+        step = x.max() / largest_code
+        if np.allclose(x_hat, step * np.round(x / step)) and step != scale:
+            raise Wrong("the largest magnitude may be negative: take the maximum of np.abs(x).")
+        if not np.allclose(x_hat, scale * np.round(x / scale)):
+            raise Wrong(f"at {bits} bits one step of {x.tolist()} is {scale:.4f}; check the three lines of section 5.")
+    return "scale, codes and back, for every width; the largest magnitude comes back as it was."

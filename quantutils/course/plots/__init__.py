@@ -16,7 +16,13 @@ from quantutils.course.plots.estimator import (
     staircase_slopes,
     straight_through,
 )
-from quantutils.course.plots.first_steps import TenNumbersDrawing, course_map, restored_numbers
+from quantutils.course.plots.first_steps import (
+    TenNumbersDrawing,
+    bit_fields,
+    course_map,
+    restored_numbers,
+    sqnr_by_bits,
+)
 from quantutils.course.plots.layer_steps import LayerStepsDrawing
 from quantutils.course.plots.mapping import MappingDrawing, number_lines, round_trip_errors, staircases
 from quantutils.course.plots.memory import MemoryDrawing, quality_against_size, size_bars
@@ -49,6 +55,7 @@ __all__ = [
     "SearchDrawing",
     "TenNumbersDrawing",
     "ToleranceDrawing",
+    "bit_fields",
     "budget_bars",
     "changed_against_error",
     "clipping_curves",
@@ -76,6 +83,7 @@ __all__ = [
     "size_bars",
     "slopes_at",
     "sqnr_against_images",
+    "sqnr_by_bits",
     "staircase_slopes",
     "staircases",
     "straight_through",

@@ -1,4 +1,4 @@
-"""Figures of lesson 00: the map of the course, and ten numbers with what comes back of them."""
+"""Figures of lesson 00: the map of the course, the bits of a float, ten numbers and what comes back, a bit's worth."""
 
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
@@ -34,6 +34,56 @@ def course_map(lessons):
             axis.annotate(
                 "", (0.55, -place + 0.33), (0.55, -place + 0.67), arrowprops={"arrowstyle": "-|>", "color": GREY}
             )
+    return figure
+
+
+FIELDS = (("sign", RED, "xx"), ("exponent", ORANGE, "//"), ("mantissa, or a whole number", SKY, ""))
+
+
+@in_style
+def bit_fields(formats):
+    """Number formats as rows of boxes, a box a bit, coloured by what the bit is for; beside each what it can hold.
+
+    formats: a list of (name, bits of sign, of exponent, of mantissa, what it can hold). Returns the Figure.
+    """
+    formats = rows_of(formats, "formats", 5, "name, sign, exponent, mantissa, note")
+    figure, axis = new_figure(height=0.9 + 0.75 * len(formats))
+    axis.axis("off")
+    widest = max(sum(row[1:4]) for row in formats)
+    for place, (name, *counts, note) in enumerate(formats):
+        start = 0
+        axis.text(-0.6, -place, name, ha="right", va="center", fontsize=14, weight="bold")
+        for count, (_, color, hatch) in zip(counts, FIELDS, strict=True):
+            axis.bar(
+                np.arange(start, start + count) + 0.5, 0.42, 0.94, -place - 0.21, color=color, alpha=0.55, hatch=hatch
+            )
+            start += count
+        axis.text(start + 0.4, -place, f"{start} bits", va="center", fontsize=12)
+        axis.text(widest + 6, -place, note, va="center", fontsize=12)
+    axis.set(xlim=(-5, widest + 22), ylim=(-len(formats) + 0.55, 0.95))
+    for place, (label, color, hatch) in enumerate(FIELDS):
+        axis.bar(8 * place + 0.5, 0.3, 0.94, 0.5, color=color, alpha=0.55, hatch=hatch)
+        axis.text(8 * place + 1.4, 0.65, label, va="center", fontsize=12)
+    return figure
+
+
+@in_style
+def sqnr_by_bits(found):
+    """SQNR over bits: a dot a draw, and a line that rises by 6.02 dB a bit through the mean of the widest codes.
+
+    found: {bits: SQNRs in decibels, (draws,)}. Returns the Figure.
+    """
+    by_label(found, "found", "SQNRs by bits")
+    bits = np.array(sorted(found))
+    figure, axis = new_figure(height=3.6)
+    last = float(np.mean(values_1d(found[bits[-1]], f"found[{bits[-1]}]")))
+    axis.plot(bits, last - 6.02 * (bits[-1] - bits), color=GREY, linestyle="--", label="6.02 dB for each bit")
+    for place, width in enumerate(bits):
+        decibels = values_1d(found[width], f"found[{width}]")
+        label = "measured, a dot for each draw" if place == 0 else None
+        axis.plot(np.full(decibels.size, width), decibels, "o", color=BLUE, markersize=7, label=label)
+    axis.set(xlabel="bits", ylabel="SQNR (dB)", xticks=bits)
+    axis.legend(loc="upper left")
     return figure
 
 
