@@ -4,12 +4,12 @@ import copy
 import html
 import re
 from pathlib import Path
-from string import Template
 
 from nbconvert import HTMLExporter
 
 from publish.lessons import BuildError
 from publish.player import player
+from publish.predict import asks, covered
 
 HERE = Path(__file__).parent
 # What a cell's slide_type opens. A cell with "-" or none goes on the slide before it.
@@ -22,9 +22,12 @@ LINKS = (
 )
 
 
-def page_body(notebook, players=None):
-    """Every cell of the notebook as HTML, its explorers replaced by their stand-ins ({cell id: HTML})."""
-    notebook = copy.deepcopy(notebook)
+def page_body(notebook, players=None, covers=False):
+    """Every cell of the notebook as HTML, its explorers replaced by their stand-ins ({cell id: HTML}).
+
+    covers: whether what answers a Predict is marked, so that the page can cover it.
+    """
+    notebook = covered(notebook) if covers else copy.deepcopy(notebook)
     for cell in notebook.cells:
         cell.metadata.before = cell.metadata.after = ""
         _put_player(cell, players or {})
@@ -82,11 +85,6 @@ def players_of(notebook, explorers):
             except BuildError as error:
                 raise BuildError(f"cell {cell.id}: {error}") from error
     return made
-
-
-def filled(shell, **parts):
-    """A file of publish/static with its $names filled in."""
-    return Template((HERE / "static" / shell).read_text(encoding="utf-8")).substitute(parts)
 
 
 def markdown_body(text):
