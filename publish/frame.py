@@ -67,6 +67,7 @@ def course_bar(lessons, current=None, sections=(), root=""):
                 f'<span class="number">{lesson.number}</span> {escaped(lesson.title)}</a>{below}</li>'
             )
         blocks += f'<p class="part">{escaped(part.name)}</p><ol class="course-list">{items}</ol>'
+    blocks += f'<p class="more"><a href="{root}glossary.html">Glossary</a></p>'
     where = f"Lesson {current.number}: contents" if current else "Contents"
     return (
         f'<details class="bar" open><summary>{where}</summary><nav aria-label="Course">{blocks}</nav></details>'
@@ -82,7 +83,8 @@ def about_line(lessons, lesson, solved):
     if solved:
         links += f'<a href="solutions/{lesson.stem}.html">Solved exercises</a>'
     return (
-        f'<p class="about-line"><span>{escaped(part.name)}</span><span>{lesson.minutes} minutes</span>'
+        f'<p class="about-line"><span>{escaped(part.name)}</span>'
+        f"<span>Lesson {lessons.index(lesson) + 1} of {len(lessons)}</span>"
         f'{links}<span class="mark" data-mark="{lesson.stem}"></span></p>'
     )
 

@@ -11,7 +11,7 @@ def front(lessons, pictures, explorer):
         "front.html",
         course=COURSE,
         first=f"{lessons[0].stem}.html",
-        first_name=f"{lessons[0].number} · {escaped(lessons[0].title)}",
+        first_number=lessons[0].number,
         lessons=len(lessons),
         hours=round(sum(int(lesson.minutes) for lesson in lessons) / 60),
         explorer=explorer,

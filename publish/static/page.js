@@ -98,7 +98,8 @@ function showProgress(all) {
   // The button at the top leads to the first lesson that was not read.
   const next = cards.find((card) => all[card.dataset.lesson] !== "read");
   const go = document.querySelector(".go");
-  go.textContent = (any && next ? "Go on with " : "Start with ") + (next ?? cards[0]).querySelector("h4").textContent.trim();
+  const number = (next ?? cards[0]).querySelector(".number").textContent;
+  go.textContent = `${any && next ? "Go on with" : "Start with"} lesson ${number}`;
   go.href = (next ?? cards[0]).querySelector("h4 a").getAttribute("href");
 }
 
