@@ -13,8 +13,16 @@ class Part:
 
 
 PARTS = (
-    Part("00", "Part I · Numbers and arithmetic", "From one number to a matrix product on integers. NumPy is all it takes."),
-    Part("05", "Part II · Networks", "Why networks bear rounding, and the ways to quantize one, up to a model in real use."),
+    Part(
+        "00",
+        "Part I · Numbers and arithmetic",
+        "From one number to a matrix product on integers. NumPy is all it takes.",
+    ),
+    Part(
+        "05",
+        "Part II · Networks",
+        "Why networks bear rounding, and the ways to quantize one, up to a model in real use.",
+    ),
 )
 
 

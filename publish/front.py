@@ -24,7 +24,7 @@ def _part(part, lessons, pictures):
     cards = "".join(_card(lesson, pictures.get(lesson.stem)) for lesson in lessons)
     return (
         f'<section class="path"><h3>{escaped(part.name)}</h3>'
-        f"<p>{escaped(part.about)} <span class=\"soft\">{len(lessons)} lessons, {minutes} minutes.</span></p>"
+        f'<p>{escaped(part.about)} <span class="soft">{len(lessons)} lessons, {minutes} minutes.</span></p>'
         f'<ol class="cards">{cards}</ol></section>'
     )
 
@@ -33,13 +33,12 @@ def _card(lesson, picture):
     shown = ""
     if picture:
         address, width, height, words = picture
-        shown = (
-            f'<img src="{address}" width="{width}" height="{height}" alt="{escaped(words)}">'
-        )
+        shown = f'<img src="{address}" width="{width}" height="{height}" alt="{escaped(words)}">'
     return (
         f'<li class="card" data-lesson="{lesson.stem}">{shown}'
         f'<h4><a href="{lesson.stem}.html"><span class="number">{lesson.number}</span> {escaped(lesson.title)}</a></h4>'
         f"<p>{escaped(lesson.question)}</p>"
         f'<p class="foot"><span>{lesson.minutes} min</span><span class="mark" data-mark="{lesson.stem}"></span>'
-        f'<a class="deck" href="slides/{lesson.stem}.html" aria-label="Deck of lesson {lesson.number}">Deck</a></p></li>'
+        f'<a class="deck" href="slides/{lesson.stem}.html" aria-label="Deck of lesson {lesson.number}">Deck</a>'
+        "</p></li>"
     )

@@ -62,12 +62,13 @@
 
   function option(result, place) {
     const item = document.createElement("li");
-    item.id = `found-${place}`;
-    item.setAttribute("role", "option");
-    item.setAttribute("aria-selected", "false");
+    item.setAttribute("role", "presentation");
     const link = document.createElement("a");
+    link.id = `found-${place}`;
     link.href = home + result.id;
-    link.tabIndex = -1;
+    link.tabIndex = -1; // arrow keys choose; the caret stays in the input
+    link.setAttribute("role", "option");
+    link.setAttribute("aria-selected", "false");
     const page = document.createElement("span");
     page.className = "page";
     page.textContent = result.page;
@@ -79,7 +80,7 @@
   }
 
   function choose(place) {
-    const items = [...list.children];
+    const items = [...list.querySelectorAll("a")];
     chosen = items.length ? (place + items.length) % items.length : -1;
     items.forEach((item, number) => item.setAttribute("aria-selected", String(number === chosen)));
     if (chosen >= 0) {
@@ -132,7 +133,7 @@
       choose(chosen + (event.key === "ArrowDown" ? 1 : -1));
     } else if (event.key === "Enter") {
       event.preventDefault();
-      if (chosen >= 0) list.children[chosen].querySelector("a").click();
+      if (chosen >= 0) list.querySelectorAll("a")[chosen].click();
     }
   });
   // A place on this very page needs the dialog out of the way; a click beside the dialog closes it.
