@@ -134,6 +134,9 @@
     } else if (event.key === "Enter") {
       event.preventDefault();
       if (chosen >= 0) list.querySelectorAll("a")[chosen].click();
+    } else if (event.key === "Escape") {
+      event.preventDefault(); // a search field would only be emptied by the first Escape
+      dialog.close();
     }
   });
   // A place on this very page needs the dialog out of the way; a click beside the dialog closes it.
