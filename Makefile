@@ -6,13 +6,18 @@ IN_VENV := .venv/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: lab test test-other-cpu bench slides site pdf notebooks grading setup
+.PHONY: lab edit test test-other-cpu bench slides site pdf notebooks grading setup
 
+# The learner's own copy of the lessons, in my_notebooks
 lab: setup
-	$(IN_VENV) -m jupyterlab --config=jupyter_lab_config.py notebooks/00_start_here.ipynb
+	$(IN_VENV) tools/lab.py
+
+# The lessons themselves, for those who write them
+edit: setup
+	$(IN_VENV) tools/lab.py --source
 
 test: setup
-	$(IN_VENV) tools/setup_browser.py
+	$(IN_VENV) -m publish.setup_browser
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 # Two runs, since nbval cannot start a kernel while pytest-cov measures

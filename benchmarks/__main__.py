@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks import report
+from publish.private_home import move_in
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("fake_quantize", "observers", "product", "explorers", "lessons", "encoder", "accuracy")
@@ -22,6 +23,7 @@ def main(arguments=None):
     unknown = sorted(set(asked.names) - set(NAMES))
     if unknown:
         sys.exit(f"no such benchmark: {', '.join(unknown)}; accepted: {', '.join(NAMES)}")
+    move_in()
     for name in () if asked.report else asked.names or NAMES:
         print(f"{name} ...", file=sys.stderr, flush=True)
         start = time.perf_counter()

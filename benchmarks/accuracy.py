@@ -20,8 +20,8 @@ import torch
 
 from benchmarks import accuracy_peers
 from benchmarks.accuracy_tasks import TASKS, TO_MATCH, VARIES, parts, schemes, with_wide_ends
+from quantutils.course.zoo import correct, trained_on
 from quantutils.workflow import convert, prepare, prepare_qat
-from quantutils.zoo import correct, trained_on
 
 RESULT = Path(__file__).parent / "results" / "accuracy.json"
 SEEDS, CALIBRATION = 5, 256

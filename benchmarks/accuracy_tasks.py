@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import torch
 
+from quantutils.course.zoo import Digits, digits, digits_cnn, mnist_5000, mnist_cnn
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.nn.fake import FakeActivation, FakeQuantized, FakeWeight
-from quantutils.zoo import Digits, digits, digits_cnn, mnist_5000, mnist_cnn
 
 HELD_OUT, TEST_OF_EACH_DIGIT, END_BITS = 5, 50, 8
 DISTORTING, BY_SEED = "digits, distorted", "digits, distorted, split by seed"

@@ -13,12 +13,12 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools.browser import chromium, jupyterlab, run_all
+from publish.browser import chromium, jupyterlab, run_all, workspace
 
 SETUP = """
 import numpy as np
-from quantutils.explore import Choice, Slider, explore
-from quantutils.plots import MappingDrawing
+from quantutils.course.explore import Choice, Slider, explore
+from quantutils.course.plots import MappingDrawing
 values = np.random.default_rng(2).normal(size=10_000).astype(np.float32)
 """
 EXPLORER = """
@@ -121,7 +121,7 @@ def _watched(presses):
         nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), Path(folder) / "latency.ipynb")
         with jupyterlab(folder) as address, chromium() as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            run_all(page, address.replace("/lab?", "/lab/tree/latency.ipynb?"))
+            run_all(page, workspace(address, "latency.ipynb"))
             outputs = page.locator(".jp-OutputArea:has(.noUi-handle)")
             outputs.nth(1).locator("img").first.wait_for(timeout=60_000)
             ways = {"explorer": outputs.nth(0), "interact": outputs.nth(1)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from quantutils.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, STYLE, in_style, log_ticks, png_bytes
+from quantutils.course.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, STYLE, in_style, log_ticks, png_bytes
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PLOT = ROOT / "benchmarks" / "results", ROOT / "images" / "benchmarks.png"

@@ -20,7 +20,7 @@ load_subconfig("nbgrader_config.py", path={classroom!r})
 """
 # Learner's code may print warnings, and nbgrader takes any word on stderr for a failed test.
 TEST = """import contextlib, io
-from quantutils.exercises import check
+from quantutils.course.exercises import check
 
 with contextlib.redirect_stderr(io.StringIO()):
     verdict = check("{exercise}", {answer})

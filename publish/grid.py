@@ -4,7 +4,7 @@ import itertools
 import math
 
 from publish.lessons import BuildError
-from quantutils.controls import Choice
+from quantutils.course.controls import Choice
 
 FRAMES = 280  # as many pictures of about 5 kB as fit, with the lesson around them, into a page of 3 MB
 FEWEST = 3  # positions of a slider: with two, nobody sees whether a curve bends

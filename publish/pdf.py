@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from publish.browser import NoBrowserError, chromium
 from publish.build import slides
 from publish.lessons import NOTEBOOKS, BuildError
-from tools.browser import NoBrowserError, chromium
 
 
 def pdf(folder, notebooks=NOTEBOOKS, say=print):

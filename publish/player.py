@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from publish.grid import every_setting, grid
-from quantutils.controls import Choice, Line
+from quantutils.course.controls import Choice, Line
 
 COLORS = 128  # of a layer: flat colours with their soft edges; more only makes the page larger
 

@@ -13,7 +13,7 @@ import torch
 from lesson_files import NOTEBOOKS, code_cells, read
 from matplotlib.text import Text
 
-from quantutils.plots.style import in_style
+from quantutils.course.plots.style import in_style
 
 SMALLEST = 11  # points
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from benchmarks import accuracy, accuracy_peers, accuracy_tasks
+from quantutils.course.zoo import digits, digits_cnn, mnist_5000, mnist_cnn
 from quantutils.workflow import convert, prepare_qat
-from quantutils.zoo import digits, digits_cnn, mnist_5000, mnist_cnn
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ import torch
 
 from benchmarks import encoder, fake_quantize, lessons, observers, product
 from benchmarks.timing import ROW_KEYS, in_turns, row
-from quantutils import QParams, zoo
+from quantutils import QParams
+from quantutils.course import zoo
 from quantutils.nn import Codes
 
 

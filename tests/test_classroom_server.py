@@ -1,4 +1,4 @@
-"""The server for a class: lessons handed out and kept, the configuration, the recipes, and two students in earnest."""
+"""The server for a class: the configuration, the recipes, and two students in earnest."""
 
 import asyncio
 import json
@@ -13,153 +13,15 @@ import pytest
 
 from classroom import installation, lesson_run, report, student_server
 from classroom.hub import free_ports
-from classroom.student_server import RECORD, hand_out
 
 yaml = pytest.importorskip("yaml")  # JupyterLab brings it; the course pins it nowhere
 ROOT = Path(__file__).resolve().parents[1]
 CLASSROOM = ROOT / "classroom"
-LESSON = "01_first.ipynb"
 
 
 def pin(name):
     """The version that classroom/requirements.txt pins."""
     return re.search(rf"^{name}==(.+)$", (CLASSROOM / "requirements.txt").read_text(), re.MULTILINE)[1]
-
-
-# Lessons handed out
-
-
-@pytest.fixture
-def course(tmp_path):
-    folder = tmp_path / "course"
-    (folder / "solutions").mkdir(parents=True)
-    for name in (LESSON, "02_second.ipynb", "glossary.md", "solutions/01_first.ipynb", "ruff.toml"):
-        (folder / name).write_text(f"{name}, as first written")
-    return folder
-
-
-@pytest.fixture
-def own(course, tmp_path):
-    """A student's folder to which the course was handed out once."""
-    hand_out(course, tmp_path / "own")
-    return tmp_path / "own"
-
-
-def files(folder):
-    """{path: text} of all files but the record."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in found}
-
-
-def test_the_first_time_every_lesson_is_copied(course, tmp_path):
-    done = hand_out(course, tmp_path / "own")
-    assert done == dict.fromkeys([LESSON, "02_second.ipynb", "glossary.md", "solutions/01_first.ipynb"], "copied")
-    assert files(tmp_path / "own") == {name: text for name, text in files(course).items() if name != "ruff.toml"}
-
-
-def test_nothing_new_changes_nothing(course, own):
-    before = {path: path.stat().st_mtime_ns for path in own.rglob("*.ipynb")}
-    assert hand_out(course, own) == {}
-    assert {path: path.stat().st_mtime_ns for path in own.rglob("*.ipynb")} == before
-
-
-def test_what_only_the_student_changed_stays(course, own):
-    (own / LESSON).write_text("my answers")
-    assert hand_out(course, own) == {}
-    assert files(own)[LESSON] == "my answers"
-    assert len(files(own)) == 4
-
-
-def test_what_only_the_course_changed_is_replaced(course, own):
-    (course / LESSON).write_text("second edition")
-    assert hand_out(course, own) == {LESSON: "updated"}
-    assert files(own)[LESSON] == "second edition"
-
-
-def test_what_both_changed_stays_and_the_new_version_comes_beside_it_once(course, own):
-    (own / LESSON).write_text("my answers")
-    (course / LESSON).write_text("second edition")
-    beside = "01_first (new version).ipynb"
-    assert hand_out(course, own) == {LESSON: "kept", beside: "beside"}
-    assert (files(own)[LESSON], files(own)[beside]) == ("my answers", "second edition")
-    assert hand_out(course, own) == {}
-
-
-@pytest.mark.parametrize("touched", [False, True])
-def test_a_third_version_replaces_the_second_only_if_the_student_left_that_alone(course, own, touched):
-    (own / LESSON).write_text("my answers")
-    (course / LESSON).write_text("second edition")
-    hand_out(course, own)
-    if touched:
-        (own / "01_first (new version).ipynb").write_text("answers there too")
-    (course / LESSON).write_text("third edition")
-    hand_out(course, own)
-    mine = {name: text for name, text in files(own).items() if name.startswith("01_")}
-    there = {"01_first (new version).ipynb": "answers there too", "01_first (new version 2).ipynb": "third edition"}
-    assert mine == {LESSON: "my answers"} | (there if touched else {"01_first (new version).ipynb": "third edition"})
-
-
-def test_a_deleted_lesson_comes_back_fresh_and_a_new_one_comes(course, own):
-    (own / LESSON).unlink()
-    (course / "03_third.ipynb").write_text("new")
-    assert hand_out(course, own) == {LESSON: "copied", "03_third.ipynb": "copied"}
-
-
-def test_what_the_course_no_longer_has_and_the_students_own_files_stay(course, own):
-    (course / LESSON).unlink()
-    (own / "mine.ipynb").write_text("mine")
-    assert hand_out(course, own) == {}
-    assert files(own)[LESSON] == f"{LESSON}, as first written"
-    assert files(own)["mine.ipynb"] == "mine"
-
-
-@pytest.mark.parametrize("record", [None, "", "{", "[]", '{"01_first.ipynb": 3}'])
-def test_without_its_record_a_lesson_that_differs_counts_as_the_students(course, own, record):
-    if record is None:
-        (own / RECORD).unlink()
-    else:
-        (own / RECORD).write_text(record)
-    (own / LESSON).write_text("my answers")
-    assert hand_out(course, own) == {LESSON: "kept", "01_first (new version).ipynb": "beside"}
-    assert files(own)[LESSON] == "my answers"
-
-
-def test_a_file_that_cannot_be_written_does_not_cost_the_others(course, tmp_path):
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "solutions").write_text("a file where a folder must be")
-    done = hand_out(course, tmp_path / "own")
-    assert done[LESSON] == done["02_second.ipynb"] == "copied"
-    assert done["solutions/01_first.ipynb"] not in ("copied", "updated", "kept")
-    assert files(tmp_path / "own")["solutions"] == "a file where a folder must be"
-
-
-def test_a_folder_in_the_lessons_place_stays(course, own):
-    (own / LESSON).unlink()
-    (own / LESSON).mkdir()
-    (course / LESSON).write_text("second edition")
-    assert hand_out(course, own) == {LESSON: "kept", "01_first (new version).ipynb": "beside"}
-
-
-def test_cut_off_before_the_record_was_written_the_next_run_puts_it_right(course, own):
-    (course / LESSON).write_text("second edition")
-    record = (own / RECORD).read_text()
-    hand_out(course, own)
-    (own / RECORD).write_text(record)  # as if the machine had stopped just before
-    assert hand_out(course, own) == {}
-    (course / LESSON).write_text("third edition")
-    assert hand_out(course, own) == {LESSON: "updated"}
-
-
-def test_a_course_without_lessons_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match="course: a folder with notebooks is needed"):
-        hand_out(tmp_path / "nothing", tmp_path / "own")
-    assert not (tmp_path / "own").exists()
-
-
-def test_the_courses_own_lessons_are_handed_out_whole(tmp_path):
-    done = hand_out(ROOT / "notebooks", tmp_path / "own")
-    assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= done.keys()
-    assert set(done.values()) == {"copied"}
 
 
 # The student's server
@@ -331,7 +193,7 @@ def test_a_kernel_that_never_answers_is_restarted_by_its_student(monkeypatch):
             return Kernel()
 
     client = Client()
-    kernel = asyncio.run(lesson_run._quiet_kernel(client, LESSON))
+    kernel = asyncio.run(lesson_run._quiet_kernel(client, "01_first.ipynb"))
     assert (client.kernels, kernel.restarts) == (1, 2)
 
 

@@ -11,6 +11,7 @@ import pytest
 from lesson_files import LESSONS, NOTEBOOKS, read
 
 ROOT = NOTEBOOKS.parent
+LEFT_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_*", "node_modules")
 NEXT = f"{len(LESSONS):02d}_toy"
 
 
@@ -26,8 +27,8 @@ def tool():
 def checkout(tmp_path_factory):
     """A copy of what a lesson touches."""
     root = tmp_path_factory.mktemp("checkout")
-    for folder in ("notebooks", "quantutils", "tests", "tools"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_*"))
+    for folder in ("notebooks", "publish", "quantutils", "tests", "tools"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=LEFT_OUT)
     for file in ("README.md", "README.zh.md", "pyproject.toml", "conftest.py"):
         shutil.copy(ROOT / file, root)
     return root
@@ -66,7 +67,9 @@ def test_the_template_becomes_a_lesson_that_runs_and_passes_the_tests_of_its_for
     assert int(re.search(r"(\d+) passed", said)[1]) > 40
     for form in ("check", "format"):
         options = ["--check"] if form == "format" else []
-        python(checkout, "-m", "ruff", form, *options, lesson, solved, f"quantutils/exercises/lesson_{NEXT[:2]}.py")
+        python(
+            checkout, "-m", "ruff", form, *options, lesson, solved, f"quantutils/course/exercises/lesson_{NEXT[:2]}.py"
+        )
 
 
 def test_the_template_s_question_stands_on_no_first_page():

@@ -54,7 +54,7 @@ def accepts(control, value, words):
 
 @pytest.mark.parametrize(("number", "settings"), SHOWN, ids=[f"{n} {s}" for n, s in SHOWN])
 def test_settings_to_show_exist_in_the_lessons_explorer(number, settings):
-    from quantutils import zoo
+    from quantutils.course import zoo
 
     (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
     words = "\n".join(cell.source for cell in code_cells(read(path)))

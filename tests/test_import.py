@@ -19,21 +19,13 @@ ORDER = [
     "observers",
     "matmul",
     "packing",
-    "floats",
-    "block_formats",
-    "decisions",
+    "formats",
     "kernels",
     "nn",
     "gptq",
     "workflow",
     "storage",
-    "zoo",
-    "recorded",
-    "machine",
-    "plots",
-    "controls",
-    "explore",
-    "exercises",
+    "course",
 ]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

@@ -23,8 +23,8 @@ from publish.pages import deck_body, page_body
 from publish.pictures import WIDTH, picture
 from publish.player import player
 from publish.predict import covered
-from quantutils.explore import Choice, Slider, Steps, explore
-from quantutils.plots import Drawing, new_figure
+from quantutils.course.explore import Choice, Slider, Steps, explore
+from quantutils.course.plots import Drawing, new_figure
 
 
 class Dot(Drawing):

@@ -4,10 +4,16 @@ import ast
 import builtins
 import functools
 import importlib.util
+import io
 import re
+import socket
 import subprocess
 import sys
+import threading
+import time
 import tomllib
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -112,12 +118,18 @@ def test_every_module_that_a_file_imports_is_pinned(path):
 # tools/setup_venv.py
 
 
-@pytest.fixture
-def setup(tmp_path, monkeypatch):
-    """The set-up tool in a folder of its own, with every command it would run recorded: (module, commands)."""
+def setup_tool():
+    """The set-up tool as a module."""
     spec = importlib.util.spec_from_file_location("setup_venv", ROOT / "tools" / "setup_venv.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def setup(tmp_path, monkeypatch):
+    """The set-up tool in a folder of its own, with every command it would run recorded: (module, commands)."""
+    module = setup_tool()
     for name in ("requirements.txt", "pyproject.toml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     venv = tmp_path / ".venv"
@@ -125,6 +137,10 @@ def setup(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "VENV", str(venv))
     monkeypatch.setattr(module, "STAMP", str(venv / "installed.txt"))
     monkeypatch.setattr(module, "MADE_FOR", str(venv / "made_for.txt"))
+    monkeypatch.setattr(module, "TORCH_CHOSEN", str(venv / "torch.txt"))
+    monkeypatch.setattr(module, "answers", lambda index: True)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("TORCH", raising=False)
     monkeypatch.setattr(module, "VENV_PYTHON", str(venv / "python"))
     commands = []
 
@@ -133,7 +149,7 @@ def setup(tmp_path, monkeypatch):
         if command[1:3] == ["-m", "venv"]:
             venv.mkdir(exist_ok=True)
             (venv / "python").touch()
-            for stamp in ("installed.txt", "made_for.txt"):
+            for stamp in ("installed.txt", "made_for.txt", "torch.txt"):
                 (venv / stamp).unlink(missing_ok=True)
         return 1 if getattr(module, "failing", None) in command else 0
 
@@ -149,15 +165,15 @@ def sentence(capsys):
     return said
 
 
-@pytest.mark.parametrize("version", [(2, 7, 18), (3, 6, 15), (3, 10, 13)])
-def test_an_old_python_is_told_which_it_is_and_what_to_do(setup, monkeypatch, capsys, version):
+@pytest.mark.parametrize("version", [(2, 7, 18), (3, 6, 15), (3, 10, 13), (3, 15, 0)])
+def test_a_python_without_wheels_is_told_which_it_is_and_what_to_do(setup, monkeypatch, capsys, version):
     monkeypatch.setattr(sys, "version_info", version)
     with pytest.raises(SystemExit) as stopped:
         setup[0].main()
     assert stopped.value.code == 1
     said = sentence(capsys)
-    assert f"needs Python 3.11 or newer and found {version[0]}.{version[1]} " in said
-    assert "install a newer one, or name one you have, as in: make lab PYTHON=python3.12" in said
+    assert f"needs Python 3.11 to 3.14 and found {version[0]}.{version[1]} " in said
+    assert "install one of these, or name one you have, as in: make lab PYTHON=python3.12" in said
     assert setup[1] == []
 
 
@@ -193,10 +209,13 @@ def test_the_first_set_up_makes_installs_and_leaves_a_stamp(setup, tmp_path):
         ["-m", "venv", "--clear"],
         ["-m", "pip", "install"],
         ["-m", "pip", "install"],
+        ["-m", "pip", "install"],
     ]
-    assert commands[1][-2:] == ["-r", "requirements.txt"]
-    assert commands[2][-2:] == ["-e", "."]
-    assert (tmp_path / ".venv" / "installed.txt").read_text() == module.fingerprint()
+    assert commands[1][-4:-1] == ["--extra-index-url", module.CPU_INDEX, "--no-deps"]
+    assert commands[1][-1].startswith("torch==")
+    assert commands[2][-2:] == ["-r", "requirements.txt"]
+    assert commands[3][-2:] == ["-e", "."]
+    assert (tmp_path / ".venv" / "installed.txt").read_text() == module.fingerprint("cpu")
 
 
 def test_a_second_set_up_does_nothing(setup, capsys):
@@ -218,7 +237,7 @@ def test_a_changed_description_brings_the_environment_up_to_date(setup, tmp_path
         file.write("# changed\n")
     module.main()
     # Without a new venv: with no network, that would leave nothing to work with.
-    assert [command[2] for command in commands] == ["pip", "pip"]
+    assert [command[2] for command in commands] == ["pip", "pip", "pip"]
     commands.clear()
     module.main()
     assert commands == []
@@ -233,7 +252,7 @@ def move_checkout(module, folder, monkeypatch):
 
 
 def take_another_python(module, folder, monkeypatch):
-    monkeypatch.setattr(sys, "version_info", (3, 99, 0))
+    monkeypatch.setattr(sys, "version_info", (3, 14 if sys.version_info[1] < 14 else 13, 0))
 
 
 @pytest.mark.parametrize("accident", [lose_python, move_checkout, take_another_python])
@@ -243,7 +262,7 @@ def test_an_environment_that_cannot_work_is_made_anew(setup, tmp_path, monkeypat
     commands.clear()
     accident(module, tmp_path, monkeypatch)
     module.main()
-    assert [command[2] for command in commands] == ["venv", "pip", "pip"]
+    assert [command[2] for command in commands] == ["venv", "pip", "pip", "pip"]
 
 
 @pytest.mark.parametrize(
@@ -253,10 +272,10 @@ def test_an_environment_that_cannot_work_is_made_anew(setup, tmp_path, monkeypat
         (
             "requirements.txt",
             "check that this machine reaches a Python package index (a network or a proxy",
-            ["venv", "pip"],
-            ["pip"],
+            ["venv", "pip", "pip"],
+            ["pip", "pip"],
         ),
-        ("-e", "The course's own package could not be installed", ["venv", "pip", "pip"], ["pip", "pip"]),
+        ("-e", "The course's own package could not be installed", ["venv", "pip", "pip", "pip"], ["pip", "pip", "pip"]),
     ],
 )
 def test_a_failed_step_ends_in_a_sentence_and_is_tried_again(setup, capsys, failing, said, first, again):
@@ -269,3 +288,137 @@ def test_a_failed_step_ends_in_a_sentence_and_is_tried_again(setup, capsys, fail
         assert stopped.value.code == 1
         assert said in sentence(capsys)
         assert [command[2] for command in commands] == ran
+
+
+# The build of torch
+
+
+def pip_of_torch(commands):
+    """The pip commands that name torch itself."""
+    return [command for command in commands if command[2] == "pip" and command[-1].startswith("torch")]
+
+
+def test_without_an_answer_the_default_index_is_taken_and_said_to_be_large(setup, monkeypatch, capsys):
+    module, commands = setup
+    monkeypatch.setattr(module, "answers", lambda index: False)
+    module.main()
+    assert pip_of_torch(commands) == []
+    assert "does not answer: torch comes from the default index, where its build for Linux is several GB." in (
+        capsys.readouterr().out
+    )
+
+
+def test_who_asks_for_cuda_gets_the_default_build_and_keeps_it(setup, monkeypatch):
+    module, commands = setup
+    monkeypatch.setenv("TORCH", "cuda")
+    module.main()
+    assert pip_of_torch(commands) == []
+    monkeypatch.delenv("TORCH")
+    commands.clear()
+    module.main()
+    assert commands == []
+
+
+def test_another_build_takes_the_place_of_the_one_before(setup, monkeypatch):
+    module, commands = setup
+    module.main()
+    commands.clear()
+    monkeypatch.setenv("TORCH", "cuda")
+    module.main()
+    assert [command[3] for command in pip_of_torch(commands)] == ["uninstall"]
+
+
+def test_an_unknown_build_is_refused_by_name(setup, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH", "rocm")
+    with pytest.raises(SystemExit):
+        setup[0].main()
+    assert "TORCH is 'rocm'; accepted: cpu" in sentence(capsys)
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_elsewhere_than_on_linux_the_default_build_is_small_already(setup, monkeypatch, platform):
+    module, commands = setup
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(module.platform, "machine", lambda: "arm64")
+    module.main()
+    assert pip_of_torch(commands) == []
+
+
+def test_a_mac_with_an_intel_processor_is_told_so(setup, monkeypatch, capsys):
+    module, commands = setup
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(module.platform, "machine", lambda: "x86_64")
+    with pytest.raises(SystemExit):
+        module.main()
+    assert "no build for Macs with an Intel processor" in sentence(capsys)
+    assert commands == []
+
+
+@pytest.fixture
+def index():
+    """An index on the loopback with a wheel of torch, as PyTorch's own: (its address, what it was asked for)."""
+    asked = []
+
+    class Index(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            wheel = "torch-2.13.0+cpu-py3-none-any.whl"
+            body = wheel_of_torch() if self.path.endswith(".whl") else f'<a href="/{wheel}">{wheel}</a>'.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/whl/cpu", asked
+        server.shutdown()
+
+
+def wheel_of_torch():
+    """The bytes of a wheel that is torch in name only."""
+    file, folder = io.BytesIO(), "torch-2.13.0+cpu.dist-info"
+    files = {
+        "torch_in_name_only.py": "",
+        f"{folder}/METADATA": "Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0+cpu\n",
+        f"{folder}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+        archive.writestr(f"{folder}/RECORD", "".join(f"{name},,\n" for name in files))
+    return file.getvalue()
+
+
+def test_the_cpu_build_comes_from_the_index_that_answers(index, tmp_path, monkeypatch):
+    address, asked = index
+    module = setup_tool()
+    (tmp_path / "requirements.txt").write_bytes((ROOT / "requirements.txt").read_bytes())
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / ".venv"], check=True)
+    python = tmp_path / ".venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    monkeypatch.setattr(module, "ROOT", str(tmp_path))
+    monkeypatch.setattr(module, "TORCH_CHOSEN", str(tmp_path / "torch.txt"))
+    monkeypatch.setattr(module, "CPU_INDEX", address)
+    monkeypatch.setattr(sys, "platform", "linux")
+    # The course's own pip, set to work in that environment and to ask nobody but the index of this test
+    pip = [sys.executable, "-m", "pip", "--isolated", "--python", str(python), "install", "--no-index"]
+    monkeypatch.setattr(
+        module,
+        "pip_install",
+        lambda *rest: subprocess.call([*pip, "--find-links", f"{rest[1]}/torch/", *rest[2:]]) == 0,
+    )
+    module.install_torch("cpu")
+    assert [path for path in asked if path.endswith(".whl")]
+    assert list((tmp_path / ".venv").rglob("torch-2.13.0+cpu.dist-info"))
+
+
+def test_an_index_that_says_nothing_is_given_up_after_three_seconds():
+    module = setup_tool()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        assert not module.answers(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert 2.5 < time.monotonic() - start < 30  # three seconds, and what a busy machine adds
+    assert not module.answers("http://127.0.0.1:9/nothing")

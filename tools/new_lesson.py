@@ -29,7 +29,7 @@ def solved(lesson, number, name, title):
             "Try them there first: the check tells you what is wrong.",
             "slide",
         ),
-        cell(new_code_cell, "from quantutils.exercises import check", "skip"),
+        cell(new_code_cell, "from quantutils.course.exercises import check", "skip"),
     ]
     pattern = r"(.*?)\n\n<details>.*<summary>Solution</summary>\s*```python\n(.*?)\n```\n\n(.*?)\n\n</details>"
     for place, prompt in enumerate(lesson.cells):
@@ -66,7 +66,7 @@ def new_lesson(name, title, root=ROOT):
     files = {
         notebooks / f"{name}.ipynb": nbformat.writes(lesson) + "\n",
         notebooks / "solutions" / f"{name}.ipynb": nbformat.writes(solved(lesson, number, name, title)) + "\n",
-        root / "quantutils" / "exercises" / f"lesson_{number}.py": filled(TEMPLATE / "lesson_NN.py"),
+        root / "quantutils" / "course" / "exercises" / f"lesson_{number}.py": filled(TEMPLATE / "lesson_NN.py"),
     }
     last_lesson.cells[0].source += f" · next: [{number} · {title}]({name}.ipynb) →"
     files[last] = nbformat.writes(last_lesson) + "\n"

@@ -14,7 +14,7 @@ import torch
 from onnx import TensorProto, helper
 from safetensors.numpy import save_file
 
-from quantutils.recorded import FOLDER
+from quantutils.course.recorded import FOLDER
 
 ELEMENT_TYPES = {
     "float32": TensorProto.FLOAT,
@@ -106,7 +106,7 @@ RECORDINGS = {
 
 
 def main():
-    """Write every recording beside quantutils.recorded."""
+    """Write every recording beside quantutils.course.recorded."""
     torch.set_num_threads(1)
     for name, record in RECORDINGS.items():
         arrays, source = record()

@@ -1,7 +1,8 @@
 """Write the passages and questions that lesson 09 searches: the course's own glossary and lessons, as plain text.
 
 Usage: .venv/bin/python tools/record_passages.py
-They are frozen in quantutils/zoo/frozen/course.json, so that a word changed in lesson 02 changes no number of 09.
+They are frozen in quantutils/course/zoo/frozen/course.json, so that a word changed in lesson 02 changes no number
+of 09.
 Run it when the lessons have changed much, then refresh lesson 09.
 """
 

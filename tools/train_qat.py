@@ -1,6 +1,6 @@
 """Train the digits CNN with quantization simulated, and ship the integers, with two things to compare them with.
 
-Usage: .venv/bin/python tools/train_qat.py   (about four minutes on one core; writes quantutils/zoo/weights/qat)
+Usage: .venv/bin/python tools/train_qat.py   (about four minutes on one core; writes quantutils/course/zoo/weights/qat)
 ptq: the shipped float model, quantized after training. control: the same after as much more training in float.
 ste, lsq: trained with quantization simulated. One recipe for all, one seed. Another machine's arithmetic trains to
 slightly other weights, which is why the integers ship: they give the same answers on every processor.
@@ -13,10 +13,10 @@ import sys
 import torch
 
 from quantutils import storage
+from quantutils.course.zoo import correct, digits, digits_cnn, qat_file, trained_on_digits
+from quantutils.course.zoo.trained import BITS
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.workflow import convert, prepare, prepare_qat
-from quantutils.zoo import correct, digits, digits_cnn, qat_file, trained_on_digits
-from quantutils.zoo.trained import BITS
 
 EPOCHS, RATE, SEED, CALIBRATION = 40, 3e-3, 0, 256
 

@@ -1,4 +1,4 @@
-"""Train the models whose weights ship in quantutils/zoo/weights, one thread, fixed seeds, and print how good they are.
+"""Train the models whose weights ship in quantutils/course/zoo/weights, one thread, fixed seeds; print how good.
 
 Usage: .venv/bin/python tools/train_zoo.py NAME …   (digits_mlp, digits_cnn, char_lstm, char_transformer)
 Another machine's arithmetic trains to slightly other weights, which is why the weights ship.
@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from quantutils.zoo import (
+from quantutils.course.zoo import (
     bits_per_character,
     char_lstm,
     char_transformer,
@@ -24,8 +24,8 @@ from quantutils.zoo import (
     harder_digits,
     trained_on_digits,
 )
-from quantutils.zoo.classifiers import SEEDS, mlp_prefix
-from quantutils.zoo.shipped import WEIGHTS
+from quantutils.course.zoo.classifiers import SEEDS, mlp_prefix
+from quantutils.course.zoo.shipped import WEIGHTS
 
 MLPS = [("relu", False), ("relu", True), ("tanh", False), ("sigmoid", False), ("identity", False)]
 

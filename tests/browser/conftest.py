@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tools.browser import NoBrowserError, chromium
+from publish.browser import NoBrowserError, chromium
 
 
 @pytest.fixture(scope="session")

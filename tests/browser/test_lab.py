@@ -9,14 +9,14 @@ import pytest
 from lesson_files import NOTEBOOKS
 from PIL import Image
 
-from tools.browser import jupyterlab, run_all
+from publish.browser import jupyterlab, run_all, workspace
 
 LESSONS = {"02": "02_symmetric_and_asymmetric.ipynb", "06": "06_dynamic_quantization.ipynb"}  # 06 imports torch
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """The address of a JupyterLab on copies of two lessons, as a function of the lesson's number."""
+    """A function of a lesson's number: its address in a JupyterLab on copies of two lessons, in a new workspace."""
     folder = tmp_path_factory.mktemp("lab")
     for name in LESSONS.values():
         shutil.copyfile(NOTEBOOKS / name, folder / name)
@@ -26,7 +26,7 @@ def lab(tmp_path_factory):
     tracker.parent.mkdir(parents=True)
     tracker.write_text(json.dumps({"windowingMode": "none"}))
     with jupyterlab(folder, options=[f"--LabApp.user_settings_dir={settings}"]) as address:
-        yield lambda lesson: address.replace("/lab?", f"/lab/tree/{LESSONS[lesson]}?")
+        yield lambda lesson: workspace(address, LESSONS[lesson])
 
 
 def pixels(locator):

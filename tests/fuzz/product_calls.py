@@ -1,4 +1,4 @@
-"""Calls of matmul, packing, floats, block_formats and decisions: arguments each must accept, what results must be."""
+"""Calls of matmul, packing, floats, blocks and decisions: arguments each must accept, what results must be."""
 
 import math
 
@@ -6,7 +6,9 @@ import numpy as np
 from fuzz.mapping_calls import decibels, pair
 from fuzz.table import Call, as_numpy, finite, shape_of, within
 
-from quantutils import QParams, block_formats, decisions, floats, matmul, packing
+from quantutils import QParams, matmul, packing
+from quantutils.course import decisions
+from quantutils.formats import blocks, floats
 
 
 def quantized_factors(given):
@@ -82,14 +84,14 @@ def small_codes(given):
     return {"self": form, "codes": given.codes(given.sizes(3, 4), 0, 2 ** (form.bits - 1) - 5)}
 
 
-def blocks(given):
+def real_blocks(given):
     columns = 32 * given.whole(0, 3) if not given.hard else given.choice(0, 1, 31, 32, 64)
-    return {"x": given.real((*given.sizes(3), columns)), "name": given.choice(*block_formats.BLOCK_FORMATS)}
+    return {"x": given.real((*given.sizes(3), columns)), "name": given.choice(*blocks.BLOCK_FORMATS)}
 
 
 def block_bytes(given):
-    name = given.choice(*block_formats.BLOCK_FORMATS)
-    data = given.codes((2, 3 * block_formats.BLOCK_FORMATS[name].block_bytes), 0, 123, dtype=np.uint8)
+    name = given.choice(*blocks.BLOCK_FORMATS)
+    data = given.codes((2, 3 * blocks.BLOCK_FORMATS[name].block_bytes), 0, 123, dtype=np.uint8)
     return {"data": data, "name": name}
 
 
@@ -157,7 +159,7 @@ PRODUCT_CALLS = {
         bytes_to_unpack,
         lambda result, a: np.array_equal(packing.pack_codes(result, a["bits"])[:-1], as_numpy(a["packed"])[:-1]),
     ),
-    "floats.FloatFormat": Call(
+    "formats.floats.FloatFormat": Call(
         floats.FloatFormat,
         lambda g: (
             {"name": "new", "exponent_bits": g.whole(1, 4), "mantissa_bits": g.whole(1, 3)}
@@ -166,42 +168,40 @@ PRODUCT_CALLS = {
         lambda result, a: len(result.values) == 2**result.bits,
         fixed=("name",),
     ),
-    "floats.FloatFormat.encode": Call(
+    "formats.floats.FloatFormat.encode": Call(
         floats.FloatFormat.encode,
         lambda g: {"self": float_format(g), "x": g.real(g.sizes(3, 4)), "saturate": True},
         lambda result, a: within(result, 0, 2 ** a["self"].bits - 1, shape_of(a["x"])),
     ),
-    "floats.FloatFormat.decode": Call(
+    "formats.floats.FloatFormat.decode": Call(
         floats.FloatFormat.decode, small_codes, lambda result, a: result.shape == shape_of(a["codes"])
     ),
-    "floats.FloatFormat.quantize": Call(
+    "formats.floats.FloatFormat.quantize": Call(
         floats.FloatFormat.quantize,
         lambda g: {"self": float_format(g), "x": g.real(g.sizes(3, 4)), "scale": float_scale(g)},
         lambda result, a: finite(a["self"].decode(result)),
     ),
-    "floats.FloatFormat.dequantize": Call(
+    "formats.floats.FloatFormat.dequantize": Call(
         floats.FloatFormat.dequantize,
         lambda g: small_codes(g) | {"scale": float_scale(g)},
         lambda result, a: finite(result),
     ),
-    "block_formats.quantize_blocks": Call(
-        block_formats.quantize_blocks,
-        blocks,
-        lambda result, a: finite(block_formats.dequantize_blocks(result, a["name"])),
+    "formats.blocks.quantize_blocks": Call(
+        blocks.quantize_blocks,
+        real_blocks,
+        lambda result, a: finite(blocks.dequantize_blocks(result, a["name"])),
     ),
-    "block_formats.dequantize_blocks": Call(
-        block_formats.dequantize_blocks, block_bytes, lambda result, a: finite(result)
-    ),
-    "decisions.logit_error": Call(decisions.logit_error, logits, lambda result, a: result >= 0),
-    "decisions.margins": Call(
+    "formats.blocks.dequantize_blocks": Call(blocks.dequantize_blocks, block_bytes, lambda result, a: finite(result)),
+    "course.decisions.logit_error": Call(decisions.logit_error, logits, lambda result, a: result >= 0),
+    "course.decisions.margins": Call(
         decisions.margins, lambda g: one_logits(g) | {"winners": None}, lambda result, a: finite(result)
     ),
-    "decisions.margins_in_errors": Call(decisions.margins_in_errors, logits, lambda result, a: finite(result)),
-    "decisions.with_noise": Call(
+    "course.decisions.margins_in_errors": Call(decisions.margins_in_errors, logits, lambda result, a: finite(result)),
+    "course.decisions.with_noise": Call(
         decisions.with_noise,
         lambda g: one_logits(g) | {"size": g.number(0.01, 2.0), "seed": g.whole(0, 99)},
         lambda result, a: result.shape == tuple(a["logits"].shape) and finite(result),
     ),
-    "decisions.changed": Call(decisions.changed, logits, lambda result, a: 0 <= result <= len(a["logits"])),
-    "decisions.variation_sqnr_db": Call(decisions.variation_sqnr_db, lambda g: pair(g, least=2), decibels),
+    "course.decisions.changed": Call(decisions.changed, logits, lambda result, a: 0 <= result <= len(a["logits"])),
+    "course.decisions.variation_sqnr_db": Call(decisions.variation_sqnr_db, lambda g: pair(g, least=2), decibels),
 }

@@ -19,25 +19,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import quantutils
-from quantutils import (
-    affine,
-    block_formats,
-    decisions,
-    errors,
-    floats,
-    gptq,
-    histogram,
-    kernels,
-    matmul,
-    nn,
-    observers,
-    packing,
-    storage,
-    workflow,
-)
+from quantutils import affine, errors, gptq, histogram, kernels, matmul, nn, observers, packing, storage, workflow
+from quantutils.course import decisions
+from quantutils.formats import blocks, floats
 
 CALLS = MAPPING_CALLS | PRODUCT_CALLS | KERNEL_CALLS | LAYER_CALLS
-MODULES = (affine, errors, histogram, observers, matmul, packing, floats, block_formats, decisions)
+MODULES = (affine, errors, histogram, observers, matmul, packing, floats, blocks, decisions)
 MODULES += (kernels, nn, gptq, workflow, storage)
 # What functions hand out: nobody makes one, so there is nothing to check.
 RESULTS = {
@@ -45,7 +32,7 @@ RESULTS = {
     "matmul.FixedPointMultiplier",
     "matmul.OperationCount",
     "matmul.ProductTerms",
-    "block_formats.BlockFormat",
+    "formats.blocks.BlockFormat",
     "kernels.Activations",
     "workflow.LayerReport",
     "workflow.Report",

@@ -17,7 +17,7 @@ from lesson_files import (
     slide_type,
 )
 
-from quantutils.exercises import exercise_ids
+from quantutils.course.exercises import exercise_ids
 
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 

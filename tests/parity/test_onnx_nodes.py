@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
 from quantutils import QParams, product_terms, requantize
-from quantutils.floats import FLOAT_FORMATS
+from quantutils.formats.floats import FLOAT_FORMATS
 from quantutils.kernels import integer_conv2d, quantize_activations
 
 OPERATORS = {
@@ -28,7 +28,9 @@ OPERATORS = {
 }
 NO_NAN = "its input holds NaN, which e2m1 has no code for and ONNX leaves open: quantutils refuses it, onnx writes −0"
 # Each cast comes as Cast, as CastLike, and as CastLike written out as Cast.
-NO_E8M0 = "e8m0 has neither sign nor zero: it is a format of scales, and quantutils.floats holds formats of numbers"
+NO_E8M0 = (
+    "e8m0 has neither sign nor zero: it is a format of scales, and quantutils.formats.floats holds formats of numbers"
+)
 CANNOT = {
     "test_cast_FLOAT_to_FLOAT4E2M1": NO_NAN,
     "test_cast_FLOAT16_to_FLOAT4E2M1": NO_NAN,

@@ -1,6 +1,6 @@
 """Lesson NN, TITLE: what its two exercises ask, and which mistakes they name."""
 
-from quantutils.exercises.judging import Wrong, exercise, near, the_number
+from quantutils.course.exercises.judging import Wrong, exercise, near, the_number
 
 
 @exercise("NN.1")

@@ -1,0 +1,1 @@
+"""What lessons need to be lessons: figures, explorers, exercises, trained models, recorded kernels."""

@@ -1,5 +1,0 @@
-"""`check("03.1", answer)` says what is wrong with an answer, not just that it is wrong."""
-
-from quantutils.exercises.judging import Verdict, check, exercise_ids
-
-__all__ = ["Verdict", "check", "exercise_ids"]

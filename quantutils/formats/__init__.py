@@ -1,0 +1,1 @@
+"""Formats that others wrote down: small floats, and blocks of integers with a shared scale."""
