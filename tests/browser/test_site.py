@@ -190,6 +190,16 @@ def test_every_slide_fits_a_projector_and_can_be_read(opened, name):
     assert page.locator("aside.notes").count() >= 3
 
 
+def test_on_paper_a_picture_that_answers_stands_alone(page, built):
+    page.goto((built / "slides/09_a_real_model.html").as_uri() + "?print-pdf")
+    page.wait_for_selector(".pdf-page")
+    swaps = page.locator(".swap")
+    assert swaps.count() >= 1
+    for swap in swaps.all():
+        assert swap.locator("img").is_visible()
+        assert not swap.locator(".source").is_visible()
+
+
 def test_the_speaker_view_opens_with_the_notes(opened, page):
     opened("slides/02_symmetric_and_asymmetric.html")
     with page.expect_popup() as popup:
