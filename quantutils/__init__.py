@@ -1,7 +1,9 @@
 """What the lessons of the quantization course share; brings neither torch nor matplotlib.
 
-The chapters, each importing only those before it: affine (the mapping), errors (what it costs),
-observers (which range), matmul (the integer product), packing (codes in bytes), plots, explore, exercises.
+Each file imports only what stands before it: arrays and checks (what a function takes), affine (the mapping), errors
+(what it costs), histogram and observers (which range), matmul (the integer product), packing (codes in bytes), formats
+(of others), kernels (production's rounding), nn (layers), workflow (whole models), course (what makes lessons of it).
+Which file belongs to which lesson stands at the end.
 """
 
 from quantutils.affine import QParams, choose_qparams, code_limits
@@ -50,3 +52,17 @@ __all__ = [
     "unpack_codes",
     "weight_bytes",
 ]
+
+# The file to open after each lesson: what it built by hand, with its checks.
+FILE_OF_LESSON = {
+    "00": "affine.py",
+    "01": "packing.py",
+    "02": "affine.py",
+    "03": "observers.py",
+    "04": "matmul.py",
+    "05": "course/decisions.py",
+    "06": "nn/dynamic.py",
+    "07": "nn/static.py",
+    "08": "nn/fake.py",
+    "09": "nn/gptq.py",
+}

@@ -9,19 +9,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import device
+from array_api_compat import array_namespace, device
 
-from quantutils.arrays import (
-    BLOCK,
-    at_least_float32,
-    code_array,
-    flag,
-    is_finite,
-    real_array,
-    real_numbers,
-    row_blocks,
-    whole_number,
-)
+from quantutils.arrays import at_least_float32, clip, code_array, in_blocks, real_array, real_numbers
+from quantutils.checks import flag, one_of, whole_number
+
+
+def quantized(x, scale, zero_point, qmin, qmax, out=None):
+    """q = clip(round(x / scale) + zero_point, qmin, qmax), a step a line: codes, in x's floating point dtype.
+
+    x: real units. scale, zero_point: numbers, or arrays that broadcast against x. out: an array to work in.
+    """
+    xp = array_namespace(x)
+    q = xp.divide(x, scale, out=out)
+    xp.round(q, out=q)  # ties to even
+    q += zero_point
+    return clip(q, qmin, qmax, out=q)
+
+
+def dequantized(q, scale, zero_point):
+    """x̂ = scale · (q − zero_point), a step a line, in place: real units, in the floating point dtype that q has."""
+    q -= zero_point
+    q *= scale
+    return q
+
 
 FLOAT32 = np.finfo(np.float32)
 SCALES = (
@@ -133,7 +144,7 @@ class QParams:
         return "int32"
 
     def _along(self, x, xp, dtype, name="x"):
-        """scale (as `dtype`) and zero_point, shaped so that they broadcast against `x`."""
+        """(scale, zero_point) as `dtype`, shaped to broadcast against `x`; numbers where there is one of each."""
         both = self.scale, self.zero_point
         if self.axis is None:
             return both
@@ -153,8 +164,7 @@ class QParams:
             spread = [values.reshape((1,) * axis + (-1,) + (1,) * (len(shape) - axis - 1)) for values in both]
         else:
             spread = [np.repeat(values, self.group_size, axis) for values in both]
-        scale, zero_point = (xp.asarray(np.array(values), device=device(x)) for values in spread)
-        return xp.astype(scale, dtype), zero_point
+        return tuple(xp.astype(xp.asarray(np.array(values), device=device(x)), dtype) for values in spread)
 
     def quantize(self, x):
         """Codes of `x`: clip(round(x / scale) + zero_point, qmin, qmax), ties to even.
@@ -166,23 +176,13 @@ class QParams:
         >>> QParams(1.0, 0, -127, 127).quantize(np.array([0.5, 1.5, 2.5, 999.0]))
         array([  0,   2,   2, 127], dtype=int8)
         """
-        x, xp = real_array(x, "x", look=self.axis is not None)
+        x, xp = real_array(x, "x", look=False)
+
+        def codes(block, scale, zero_point, out):
+            return quantized(block, scale, zero_point, self.qmin, self.qmax, out)
+
         x = at_least_float32(x, xp)
-        if self.axis is None:
-            return self._in_blocks(x, xp, getattr(xp, self.code_dtype))
-        scale, zero_point = self._along(x, xp, x.dtype)
-        zero_point = xp.astype(zero_point, x.dtype)
-        codes = xp.empty(x.shape, dtype=getattr(xp, self.code_dtype), device=device(x))
-        clip = _clip(x, xp)
-        for part in row_blocks(x):
-            own_scale, own_zero = (values if len(values) == 1 else values[part] for values in (scale, zero_point))
-            with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
-                steps = x[part] / own_scale
-            xp.round(steps, out=steps)
-            steps += own_zero
-            clip(steps, self.qmin, self.qmax, out=steps)
-            codes[part] = steps
-        return codes
+        return in_blocks(codes, x, self._along(x, xp, x.dtype), getattr(xp, self.code_dtype))
 
     def dequantize(self, q, dtype="float32"):
         """Real numbers of codes: scale · (q − zero_point).
@@ -194,12 +194,8 @@ class QParams:
         array([-1.,  0.,  1.], dtype=float32)
         """
         q, xp = code_array(q, "q", self.qmin, self.qmax)
-        if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype is {dtype!r}; accepted: 'float32' or 'float64'")
-        real = getattr(xp, dtype)
-        scale, zero_point = self._along(q, xp, real, "q")
-        steps = xp.astype(xp.astype(q, xp.int64) - zero_point, real)
-        return xp.asarray(steps * scale)
+        real = getattr(xp, one_of(dtype, "dtype", ("float32", "float64")))
+        return xp.asarray(dequantized(xp.astype(q, real), *self._along(q, xp, real, "q")))
 
     def fake_quantize(self, x):
         """The nearest representable real numbers, x̂ = dequantize(quantize(x)), in x's dtype.
@@ -210,38 +206,17 @@ class QParams:
         array([0.25, 0.  ])
         """
         x, xp = real_array(x, "x", look=False)
+
+        def rounded(block, scale, zero_point, out):
+            return dequantized(quantized(block, scale, zero_point, self.qmin, self.qmax, out), scale, zero_point)
+
         wide = at_least_float32(x, xp)
-        if self.axis is None and wide is x:
-            return self._in_blocks(x, xp, x.dtype)
-        x_hat = self.dequantize(self.quantize(wide), "float64" if x.dtype == xp.float64 else "float32")
+        x_hat = in_blocks(rounded, wide, self._along(wide, xp, wide.dtype), wide.dtype)
         if wide is not x:
             # Half a step above float16's largest number is infinity; that number itself is nearer.
             largest = float(xp.finfo(x.dtype).max)
             x_hat = xp.clip(x_hat, -largest, largest)
-        return xp.astype(x_hat, x.dtype)
-
-    def _in_blocks(self, x, xp, dtype):
-        """Per tensor, a block at a time: codes of x (float32 or float64), or x̂ where `dtype` is that of x."""
-        flat = xp.reshape(x, (-1,))
-        out = xp.empty(flat.shape, dtype=dtype, device=device(x))
-        simulated = out.dtype == x.dtype
-        clip = _clip(flat, xp)
-        low, high = self.qmin - self.zero_point, self.qmax - self.zero_point
-        with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
-            for start in range(0, flat.shape[0], BLOCK):
-                given, made = flat[start : start + BLOCK], out[start : start + BLOCK]
-                if not is_finite(given, xp):
-                    real_array(x, "x")  # which raises, and says how many are not
-                steps = xp.divide(given, self.scale, out=made if simulated else None)
-                xp.round(steps, out=steps)
-                # As clipping round(x / scale) + zero_point, but the sum is never larger than a code, hence exact.
-                clip(steps, low, high, out=steps)
-                if simulated:
-                    _scale_in_place(steps, self.scale, xp)
-                else:
-                    steps += self.zero_point
-                    made[...] = steps
-        return xp.reshape(out, x.shape)
+        return xp.astype(x_hat, x.dtype, copy=False)
 
 
 def choose_qparams(
@@ -300,18 +275,12 @@ def need_qparams(value, name):
         raise TypeError(f"{name} is {value!r}; accepted: a QParams, as choose_qparams returns it")
 
 
-def _clip(x, xp):
-    """The library's own clip: the array API's goes by masks in NumPy, which is slow."""
-    return np.clip if isinstance(x, np.ndarray) else xp.clip
-
-
-def _scale_in_place(steps, scale, xp):
-    """steps · scale; −0.0 becomes 0.0, which is what its code stands for."""
-    if isinstance(steps, np.ndarray):
-        steps += 0.0
-        steps *= scale
-    else:  # torch has 0 + scale · steps in one pass
-        xp.add(xp.zeros((), dtype=steps.dtype, device=device(steps)), steps, alpha=scale, out=steps)
+def per_tensor(qparams, name):
+    """`qparams` if it is a QParams with one scale; TypeError or ValueError otherwise."""
+    need_qparams(qparams, name)
+    if qparams.axis is not None:
+        raise ValueError(f"{name} has axis {qparams.axis}; accepted: per-tensor qparams")
+    return qparams
 
 
 def _scale_of_zeros(value):

@@ -5,14 +5,13 @@ what was given and what is accepted. torch is never imported: a tensor brings it
 """
 
 import math
-import operator
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import array_namespace, device, is_array_api_obj
 
 REAL_DTYPES = ("float16", "bfloat16", "float32", "float64")
 CODE_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
-BLOCK = 2**18  # numbers worked on at a time, few enough to stay in the processor's cache from step to step
+CACHE_BLOCK = 2**18  # numbers worked on at a time, few enough to stay in the processor's cache from step to step
 
 
 def dtype_name(x):
@@ -95,14 +94,49 @@ def at_least_float32(x, xp):
 def row_blocks(x):
     """Slices of a few rows each: so many that what lies between the steps of a formula stays in the processor's cache.
 
-    Half a BLOCK of numbers, since a formula holds more than one array in between.
+    Half a CACHE_BLOCK of numbers, since a formula holds more than one array in between.
 
-    >>> row_blocks(np.zeros((3, BLOCK // 4)))
+    >>> row_blocks(np.zeros((3, CACHE_BLOCK // 4)))
     [slice(0, 2, None), slice(2, 4, None)]
     """
     rows = max(len(x), 1)
-    step = max(1, BLOCK // 2 * rows // max(math.prod(x.shape), 1))
+    step = max(1, CACHE_BLOCK // 2 * rows // max(math.prod(x.shape), 1))
     return [slice(row, row + step) for row in range(0, rows, step)]
+
+
+def in_blocks(formula, x, parameters, dtype):
+    """formula(block of x, *parameters, out) over all of x, a cache's worth at a time: an array of `dtype`, as x shaped.
+
+    formula: returns floating point numbers, computed in `out` where that is not None. x: float32 or float64.
+    parameters: numbers, or arrays that broadcast against x. Raises ValueError for NaN and infinities in x.
+    """
+    xp = array_namespace(x)
+    out = xp.empty(x.shape, dtype=dtype, device=device(x))
+    in_place = dtype == x.dtype
+    for whole, made, own in _cut(x, out, parameters, xp):
+        if not is_finite(whole, xp):
+            real_array(x, "x")  # which raises, and says how many are not
+        with np.errstate(over="ignore"):  # x / scale may leave float32; the clip brings it back
+            result = formula(whole, *own, made if in_place else None)
+        if result is not made:
+            made[...] = result
+    return out
+
+
+def _cut(x, out, parameters, xp):
+    """(block of x, the same of out, what of the parameters belongs to it), block after block."""
+    if not is_array_api_obj(parameters[0]):
+        flat, made = xp.reshape(x, (-1,)), xp.reshape(out, (-1,))
+        for start in range(0, flat.shape[0], CACHE_BLOCK):
+            yield flat[start : start + CACHE_BLOCK], made[start : start + CACHE_BLOCK], parameters
+        return
+    for part in row_blocks(x):
+        yield x[part], out[part], [values if len(values) == 1 else values[part] for values in parameters]
+
+
+def clip(x, low, high, out):
+    """The library's own clip: the array API's goes by masks in NumPy, which is slow."""
+    return (np if isinstance(x, np.ndarray) else array_namespace(x)).clip(x, low, high, out=out)
 
 
 def _foreign(x):
@@ -155,56 +189,3 @@ def same_library(x, y, x_name, y_name):
     """Raise TypeError unless both arrays are NumPy's or both are torch's."""
     if array_namespace(x) is not array_namespace(y):
         raise TypeError(f"{x_name} and {y_name} come from different libraries; accepted: both NumPy or both torch")
-
-
-def whole_number(value, name, low, high=None):
-    """`value` as an int from `low` to `high`; TypeError for a non-integer, ValueError outside.
-
-    >>> whole_number(8, "bits", 2, 16)
-    8
-    """
-    accepted = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
-    try:
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}; accepted: {accepted}") from None
-    if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} is {number}; accepted: {accepted}")
-    return number
-
-
-def whole_numbers(values, name, count, low):
-    """`values`, a tuple or list of `count` whole numbers from `low` on, as a tuple; TypeError or ValueError else."""
-    if not isinstance(values, (tuple, list)):
-        raise TypeError(f"{name} is {values!r}; accepted: {count} whole numbers")
-    if len(values) != count:
-        raise ValueError(f"{name} is {values!r}; accepted: {count} whole numbers")
-    return tuple(whole_number(value, name, low) for value in values)
-
-
-def checked_momentum(momentum):
-    """`momentum`; TypeError unless it is a number, ValueError unless it is above 0 and at most 1."""
-    if isinstance(momentum, bool) or not isinstance(momentum, (int, float)):
-        raise TypeError(f"momentum is {momentum!r}; accepted: a number above 0, at most 1")
-    if not 0 < momentum <= 1:
-        raise ValueError(f"momentum is {momentum}; accepted: a number above 0, at most 1")
-    return momentum
-
-
-def flag(value, name):
-    """`value` if it is True or False; TypeError otherwise, so that `symmetric="no"` is not taken for yes."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {value!r}; accepted: True or False")
-    return bool(value)
-
-
-def instance(value, kind, name):
-    """`value` if it is a `kind` (a class or several); TypeError otherwise."""
-    if not isinstance(value, kind):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        short = value is None or isinstance(value, (str, bool, int, float, complex))
-        given = repr(value) if short else f"a {type(value).__name__}"
-        raise TypeError(f"{name} is {given}; accepted: {', '.join(each.__name__ for each in kinds)}")
-    return value

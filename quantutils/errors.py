@@ -8,6 +8,7 @@ from array_api_compat import array_namespace
 
 from quantutils.affine import need_qparams
 from quantutils.arrays import dtype_name, real_array, same_shape
+from quantutils.checks import real_number
 
 
 def _pair_as_float64(x, x_hat):
@@ -89,11 +90,10 @@ def product_sqnr_db(sqnr_a_db, sqnr_b_db):
     36.99
     """
     for name, value in (("sqnr_a_db", sqnr_a_db), ("sqnr_b_db", sqnr_b_db)):
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
-            raise TypeError(f"{name} is {value!r}; accepted: a number of decibels")
         # A whole number may be larger than any float.
-        if value != value or value == -math.inf or 1e300 < abs(value) < math.inf:
-            raise ValueError(f"{name} is {value!s:.40}; accepted: a number of decibels, or inf for no noise")
+        real_number(
+            value, name, "a number of decibels, or inf for no noise", lambda x: abs(x) <= 1e300 or x == math.inf
+        )
     worse, better = sorted((float(sqnr_a_db), float(sqnr_b_db)))
     if worse == math.inf:
         return math.inf

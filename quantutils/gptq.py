@@ -7,7 +7,8 @@ Pre-trained Transformers", section 3 and algorithm 1; here a block of its lazy u
 import torch
 
 from quantutils.affine import code_limits
-from quantutils.arrays import flag, instance, real_array
+from quantutils.arrays import real_array
+from quantutils.checks import flag, instance
 from quantutils.kernels.arguments import float32_numbers
 from quantutils.nn.schemes import WeightScheme
 from quantutils.nn.weights import QuantizedWeight

@@ -3,9 +3,10 @@
 import numpy as np
 
 from quantutils.affine import FLOAT32
-from quantutils.arrays import dtype_name, real_range, whole_number
+from quantutils.arrays import dtype_name, real_range
+from quantutils.checks import real_number, whole_number
 
-BLOCK = 2**16  # values placed at a time, few enough to stay in the processor's cache from step to step
+VALUES_AT_ONCE = 2**16  # values placed at a time, few enough to stay in the processor's cache from step to step
 
 
 class Histogram:
@@ -73,10 +74,10 @@ class Histogram:
         else:
             real, unit, times = self._steps(values.dtype)
             # Reused by every block: new memory for each step would cost more than the steps.
-            size = min(BLOCK, values.size)
+            size = min(VALUES_AT_ONCE, values.size)
             all_steps, all_places = np.empty(size, real), np.empty(size, np.int64)  # int64: what bincount counts itself
-            for start in range(0, values.size, BLOCK):
-                part = values[start : start + BLOCK]
+            for start in range(0, values.size, VALUES_AT_ONCE):
+                part = values[start : start + VALUES_AT_ONCE]
                 steps, places = all_steps[: part.size], all_places[: part.size]
                 np.divide(part, real(unit), out=steps, dtype=real)
                 if times > 1:
@@ -112,10 +113,7 @@ class Histogram:
         share: 0 … 1; 0 gives low and 1 gives high, both exact. Raises TypeError for what is not a number,
         ValueError outside or without data.
         """
-        if isinstance(share, bool) or not isinstance(share, (int, float)):
-            raise TypeError(f"share is {share!r}; accepted: a number from 0 to 1")
-        if not 0 <= share <= 1:
-            raise ValueError(f"share is {share}; accepted: a number from 0 to 1")
+        real_number(share, "share", "a number from 0 to 1", lambda x: 0 <= x <= 1)
         if self.total == 0:
             raise ValueError("the histogram is empty; call add(x) first")
         if share in (0, 1):

@@ -14,7 +14,8 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from quantutils.affine import need_qparams
-from quantutils.arrays import as_array, code_array, flag, real_array, real_numbers, same_library, whole_number
+from quantutils.arrays import as_array, code_array, real_array, real_numbers, same_library
+from quantutils.checks import flag, whole_number
 
 INT32_MAX = 2**31 - 1
 

@@ -7,7 +7,8 @@ Each has `observe(x)`, which may be called batch by batch and returns the observ
 import numpy as np
 
 from quantutils.affine import FLOAT32, choose_qparams, code_limits
-from quantutils.arrays import checked_momentum, real_array, real_range, whole_number
+from quantutils.arrays import real_array, real_range
+from quantutils.checks import checked_momentum, real_number, whole_number
 from quantutils.histogram import Histogram
 
 
@@ -142,11 +143,8 @@ class Percentile(_HistogramObserver):
 
     def __init__(self, percentile=99.9, bins=8192):
         super().__init__(bins)
-        if isinstance(percentile, bool) or not isinstance(percentile, (int, float)):
-            raise TypeError(f"percentile is {percentile!r}; accepted: a number above 50, at most 100")
-        if not 50 < percentile <= 100:
-            raise ValueError(f"percentile is {percentile}; accepted: a number above 50, at most 100")
-        self.percentile = percentile
+        accepted = "a number above 50, at most 100"
+        self.percentile = real_number(percentile, "percentile", accepted, lambda x: 50 < x <= 100)
 
     def _chosen_range(self, bits, symmetric, signed, full_range):
         share = self.percentile / 100

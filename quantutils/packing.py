@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from quantutils.arrays import as_array, code_array, dtype_name, flag, whole_number
+from quantutils.arrays import as_array, code_array, dtype_name
+from quantutils.checks import flag, whole_number
 
 
 def weight_bytes(parameters, bits, group_size=None, scale_bits=16):
@@ -42,7 +43,7 @@ def pack_codes(codes, bits):
     padded = np.zeros(-(-flat.size // per_byte) * per_byte, np.int64)
     padded[: flat.size] = flat
     shifts = np.arange(per_byte) * bits
-    return (padded.reshape(-1, per_byte) << shifts).sum(axis=1).astype(np.uint8)
+    return (padded.reshape(-1, per_byte) << shifts).sum(axis=1).astype(np.uint8)  # a byte from each row
 
 
 def unpack_codes(packed, bits, count, signed=True):

@@ -13,7 +13,7 @@ from strategies import DTYPES, LIMITS, hard_numbers, kinds, mappings, mappings_a
 
 from quantutils import QParams, choose_qparams, code_limits
 from quantutils.affine import need_qparams
-from quantutils.arrays import BLOCK
+from quantutils.arrays import CACHE_BLOCK
 
 SIGNED_8 = QParams(0.5, 3, -128, 127)
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -340,7 +340,7 @@ def test_inputs_stay_as_they_are_and_results_own_their_data(library, dtype):
 @pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numbers_worked_on_in_several_blocks_are_each_worked_on_once(library, dtype):
-    x = np.random.default_rng(1).normal(size=(2 * BLOCK + 3) * 3).astype(dtype)
+    x = np.random.default_rng(1).normal(size=(2 * CACHE_BLOCK + 3) * 3).astype(dtype)
     alone = QParams(np.array([0.05]), np.array([3]), -50, 70, axis=0)  # per channel: all at once
     qparams = QParams(0.05, 3, -50, 70)
     for shape in ((-1,), (3, -1)):
@@ -355,7 +355,7 @@ def test_numbers_worked_on_in_several_blocks_are_each_worked_on_once(library, dt
 @pytest.mark.parametrize(("axis", "group_size"), [(0, None), (1, None), (1, 3)])
 def test_channels_and_groups_worked_on_in_several_blocks_are_those_of_each_row(library, axis, group_size):
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(7, BLOCK // 3 // 3 * 3)).astype(np.float32)
+    x = rng.normal(size=(7, CACHE_BLOCK // 3 // 3 * 3)).astype(np.float32)
     shape = {None: (x.shape[axis],), 3: (7, x.shape[1] // 3)}[group_size]
     scale, zero_point = rng.uniform(0.02, 0.5, shape), rng.integers(-20, 20, shape)
     codes = QParams(scale, zero_point, -50, 70, axis, group_size).quantize(library(x))
@@ -368,7 +368,7 @@ def test_channels_and_groups_worked_on_in_several_blocks_are_those_of_each_row(l
 
 @pytest.mark.parametrize("method", ["quantize", "fake_quantize"])
 def test_what_is_not_finite_is_counted_over_all_blocks(method):
-    x = np.zeros(2 * BLOCK + 3, np.float32)
+    x = np.zeros(2 * CACHE_BLOCK + 3, np.float32)
     x[[0, -1]] = np.nan
     with pytest.raises(ValueError, match=r"^x holds 2 NaN and 0 infinite values"):
         getattr(SIGNED_8, method)(x)
@@ -520,7 +520,7 @@ def test_dequantize_refuses_what_is_not_codes(q, error, message):
 
 @pytest.mark.parametrize("dtype", ["float16", "int8", np.float32, None])
 def test_dequantize_refuses_other_dtypes(dtype):
-    with pytest.raises(ValueError, match=r"^dtype is .*; accepted: 'float32' or 'float64'"):
+    with pytest.raises(ValueError, match=r"^dtype is .*; accepted: one of 'float32', 'float64'"):
         SIGNED_8.dequantize([1], dtype)
 
 

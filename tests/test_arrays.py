@@ -10,13 +10,12 @@ from quantutils.arrays import (
     as_array,
     code_array,
     dtype_name,
-    flag,
     real_array,
     real_numbers,
     same_library,
     same_shape,
-    whole_number,
 )
+from quantutils.checks import flag, whole_number
 
 
 @pytest.mark.parametrize("dtype", REAL_DTYPES)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from classroom import installation, lesson_run, report, student_server
+from classroom import installation, student_server
 from classroom.hub import free_ports
+from classroom.load_test import lesson_run, report
 
 yaml = pytest.importorskip("yaml")  # JupyterLab brings it; the course pins it nowhere
 ROOT = Path(__file__).resolve().parents[1]

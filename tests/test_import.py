@@ -13,6 +13,7 @@ PACKAGE = Path(quantutils.__file__).parent
 # A file may import only those before it.
 ORDER = [
     "arrays",
+    "checks",
     "affine",
     "errors",
     "histogram",
@@ -91,3 +92,11 @@ def test_imports_run_one_way(path):
     assert named <= allowed
     if imported_chapters(path) & set(quantutils.__all__):
         assert ORDER.index(own) > ORDER.index("packing")
+
+
+def test_every_lesson_has_a_file_that_exists_and_names_it():
+    lessons = {path.name[:2]: path for path in sorted((PACKAGE.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
+    assert list(quantutils.FILE_OF_LESSON) == list(lessons)
+    for number, file in quantutils.FILE_OF_LESSON.items():
+        assert (PACKAGE / file).is_file(), file
+        assert f"`quantutils/{file}`" in lessons[number].read_text(encoding="utf-8"), number

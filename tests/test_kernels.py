@@ -243,8 +243,12 @@ CONV = {**STATIC_GIVEN, "x_codes": np.zeros((1, 4, 5, 5), np.uint8), "weight_cod
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"rule": "fbgem"}, ValueError, "rule is 'fbgem'; accepted: one of onnx, fbgemm, onednn, qnnpack, torchao"),
-        ({"rule": None}, TypeError, "rule is None; accepted: one of onnx"),
+        (
+            {"rule": "fbgem"},
+            ValueError,
+            "rule is 'fbgem'; accepted: one of 'onnx', 'fbgemm', 'onednn', 'qnnpack', 'torchao'",
+        ),
+        ({"rule": None}, ValueError, "rule is None; accepted: one of 'onnx"),
         ({"x": CODES}, TypeError, "x has dtype int8; accepted: real numbers"),
         ({"x": X * np.nan}, ValueError, "x holds 12 NaN"),
         ({"x": np.float32(1)}, ValueError, r"x has shape \(\); accepted: \(…, 3\)"),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from quantutils import QParams
-from quantutils.arrays import BLOCK
+from quantutils.arrays import CACHE_BLOCK
 from quantutils.kernels import NAMES, linear_dynamic, linear_static, quantize_activations
 
 
@@ -14,7 +14,7 @@ from quantutils.kernels import NAMES, linear_dynamic, linear_static, quantize_ac
 def test_layers_worked_on_in_several_blocks_give_each_row_what_it_gets_alone(rule, library):
     rng = np.random.default_rng(3)
     few, weights = rng.normal(size=(5, 9)), rng.integers(-128, 128, (4, 9)).astype(np.int8)
-    sw, bias, times = rng.uniform(0.01, 0.02, 4), rng.normal(size=4), BLOCK // 4 // 5 + 40
+    sw, bias, times = rng.uniform(0.01, 0.02, 4), rng.normal(size=4), CACHE_BLOCK // 4 // 5 + 40
     many = np.tile(few, (times, 1))
     layer = {"weight_codes": library(weights), "weight_scale": sw, "bias": bias, "rule": rule}
     out, wanted = (linear_dynamic(library(x), **layer) for x in (many, few))

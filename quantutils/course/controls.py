@@ -5,6 +5,8 @@ from typing import Any
 
 import ipywidgets
 
+from quantutils.checks import real_number
+
 
 class _WithoutEcho:
     """A control whose moves the kernel does not send back to the browser they came from: a tenth of a frame's time.
@@ -58,9 +60,7 @@ class Slider:
 
     def __post_init__(self):
         for name in ("low", "high", "value", "step"):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, (int, float)):
-                raise TypeError(f"{name} of slider {self.label!r} is {number!r}; accepted: a number")
+            real_number(getattr(self, name), f"{name} of slider {self.label!r}")
         if not self.low < self.high:
             raise ValueError(f"slider {self.label!r} runs from {self.low} to {self.high}; accepted: low below high")
         if not self.step > 0:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from quantutils.arrays import as_array, real_array, same_shape, whole_number
+from quantutils.arrays import as_array, real_array, same_shape
+from quantutils.checks import real_number, whole_number
 
 LARGEST = 1e150  # float64 holds the sum of many squares of it
 
@@ -63,8 +64,7 @@ def with_noise(logits, size, seed):
     seed: of the noise, always the same for one seed. Raises TypeError or ValueError for other arguments.
     """
     logits = _rows(logits, "logits")
-    if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size <= LARGEST:
-        raise ValueError(f"size is {size!r:.40}; accepted: a number above 0, as logit_error gives it")
+    real_number(size, "size", "a number above 0, as logit_error gives it", lambda x: 0 < x <= LARGEST)
     noise = np.random.default_rng(whole_number(seed, "seed", 0)).normal(size=logits.shape)
     unscaled = logit_error(logits, logits + noise)
     if unscaled == 0:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quantutils.arrays import as_array, dtype_name, real_array
+from quantutils.checks import one_of
 
 BLOCK = 32
 FLOAT16_MAX = float(np.finfo(np.float16).max)
@@ -43,7 +44,7 @@ def quantize_blocks(x, name):
         x = real_array(x, "x")[0].astype(np.float32)
     if x.ndim == 0 or x.shape[-1] % BLOCK:
         raise ValueError(f"x has shape {x.shape}; accepted: (…, columns), columns a multiple of {BLOCK}")
-    blocks = x.reshape(-1, BLOCK)
+    blocks = x.reshape(-1, BLOCK)  # (blocks, 32)
     with np.errstate(over="ignore", invalid="ignore"):
         stored, codes = {"Q8_0": _q8_0, "Q4_0": _q4_0, "Q4_1": _q4_1}[name](blocks)
     if stored.size and not np.abs(stored).max() <= FLOAT16_MAX:
@@ -67,14 +68,14 @@ def dequantize_blocks(data, name):
         raise TypeError(f"data has dtype {dtype_name(data)}; accepted: uint8")
     if data.ndim == 0 or data.shape[-1] % found.block_bytes:
         raise ValueError(f"data has shape {data.shape}; accepted: (…, bytes), a multiple of {found.block_bytes}")
-    blocks = data.reshape(-1, found.block_bytes)
+    blocks = data.reshape(-1, found.block_bytes)  # (blocks, bytes)
     start = 2 * found.fields
     stored = np.ascontiguousarray(blocks[:, :start]).view("<f2").astype(np.float32)
     if not np.isfinite(stored).all():
         raise ValueError("data holds an infinite or NaN scale; accepted: what quantize_blocks returns")
     codes = blocks[:, start:]
     if found.bits == 4:
-        codes = np.concatenate([codes & 15, codes >> 4], axis=1)
+        codes = np.concatenate([codes & 15, codes >> 4], axis=1)  # (blocks, 16) bytes to 32 codes
     steps = codes.view(np.int8) if name == "Q8_0" else codes.astype(np.int8) - 8 * (name == "Q4_0")
     x = stored[:, :1] * steps.astype(np.float32)
     if name == "Q4_1":
@@ -91,7 +92,7 @@ def _q8_0(blocks):
 
 
 def _q4_0(blocks):
-    farthest = np.abs(blocks).argmax(axis=1)[:, None]
+    farthest = np.abs(blocks).argmax(axis=1)[:, None]  # (blocks, 1)
     scale = np.take_along_axis(blocks, farthest, axis=1) / np.float32(-8)
     return scale, _nibbles(blocks * _inverse(scale) + np.float32(8.5))
 
@@ -115,9 +116,7 @@ def _nibbles(steps):
 
 
 def _format(name):
-    if not isinstance(name, str) or name not in BLOCK_FORMATS:
-        raise ValueError(f"name is {name!r}; accepted: {', '.join(BLOCK_FORMATS)}")
-    return BLOCK_FORMATS[name]
+    return BLOCK_FORMATS[one_of(name, "name", BLOCK_FORMATS)]
 
 
 def _numpy(values, name):

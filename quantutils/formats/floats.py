@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantutils.affine import FLOAT32
-from quantutils.arrays import as_array, code_array, dtype_name, flag, real_array, real_numbers, whole_number
+from quantutils.arrays import as_array, code_array, dtype_name, real_array, real_numbers
+from quantutils.checks import flag, one_of, whole_number
 
 SPECIALS = ("ieee", "all ones", "negative zero", "none")
 FLOATS = ("float16", "float32", "float64")
@@ -39,8 +40,7 @@ class FloatFormat:
         whole_number(self.exponent_bits, "exponent_bits", 1, 6)
         whole_number(self.mantissa_bits, "mantissa_bits", 1, 7 - self.exponent_bits)
         whole_number(self.bias, "bias", -63, 63)
-        if not isinstance(self.specials, str) or self.specials not in SPECIALS:
-            raise ValueError(f"specials is {self.specials!r}; accepted: {', '.join(SPECIALS)}")
+        one_of(self.specials, "specials", SPECIALS)
 
     @property
     def bits(self):

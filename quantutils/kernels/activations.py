@@ -14,7 +14,8 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from quantutils.affine import FLOAT32
-from quantutils.arrays import row_blocks, whole_number
+from quantutils.arrays import row_blocks
+from quantutils.checks import real_number, whole_number
 from quantutils.kernels.rounding import double, fl, fma, inverted, inverted_twice, rint
 
 # Of torch's ChooseQuantizationParams: a smaller scale is raised to this one.
@@ -60,11 +61,8 @@ def torch_range_qparams(low, high, levels=255):
 
 
 def _float32(value, name):
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-        raise TypeError(f"{name} is {value!r}; accepted: a real number")
-    if not abs(value) <= float(FLOAT32.max):
-        raise ValueError(f"{name} is {value!r:.40}; accepted: {-FLOAT32.max} to {FLOAT32.max}")
-    return np.float32(value)
+    accepted = f"a number from {-FLOAT32.max} to {FLOAT32.max}"
+    return np.float32(real_number(value, name, accepted, lambda x: abs(x) <= float(FLOAT32.max)))
 
 
 def _range(x, xp):

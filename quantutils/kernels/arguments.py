@@ -81,7 +81,7 @@ def per_tensor(qparams, name):
     return qparams
 
 
-def activation_codes(x_codes, x_qparams, accepted, min_ndim, max_ndim):
+def checked_activation_codes(x_codes, x_qparams, accepted, min_ndim, max_ndim):
     """Activation codes, within their QParams and with an accepted number of axes."""
     per_tensor(x_qparams, "x_qparams")
     x_codes, _ = code_array(x_codes, "x_codes", x_qparams.qmin, x_qparams.qmax)

@@ -3,7 +3,8 @@
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from quantutils.arrays import code_array, same_library, whole_number
+from quantutils.arrays import code_array, same_library
+from quantutils.checks import whole_number
 from quantutils.kernels import arguments
 from quantutils.kernels.linear import scaled_to_codes
 from quantutils.kernels.rules import find_rule, onednn_conv_path
@@ -45,7 +46,7 @@ def conv2d_static(
     array([[[[40, 40],
              [40, 40]]]], dtype=uint8)
     """
-    x = arguments.activation_codes(x_codes, x_qparams, "(B, I, H, W)", 4, 4)
+    x = arguments.checked_activation_codes(x_codes, x_qparams, "(B, I, H, W)", 4, 4)
     x = array_namespace(x).astype(x, array_namespace(x).int16) - x_qparams.zero_point
     arguments.per_tensor(out_qparams, "out_qparams")
     weight_codes = arguments.weight_array(weight_codes, x, "x_codes", 4, "(O, I/groups, kh, kw)")
@@ -92,14 +93,14 @@ def integer_conv2d(
     zw = np.asarray(code_array(weight_zero_point, "weight_zero_point", -(2**15), 2**16 - 1)[0]).astype(np.int64)
     if zw.shape not in ((), (weights.shape[0],)):
         raise ValueError(f"weight_zero_point has shape {zw.shape}; accepted: a number or ({weights.shape[0]},)")
-    zw = xp.asarray(zw.reshape(-1, 1, 1, 1), device=device(weights))
+    zw = xp.asarray(zw.reshape(-1, 1, 1, 1), device=device(weights))  # (channels, 1, 1, 1)
     x, weights = xp.astype(x, xp.int64) - zx, xp.astype(weights, xp.int64) - zw
     windows = _windows(x, weights.shape[2:], stride, padding, dilation)
     try:
         sums = xp.reshape(_sums(windows, weights, groups), (*windows.shape[:3], weights.shape[0]))
     except ValueError as error:
         raise ValueError(f"x_codes and weight_codes unfold into a product that is refused: {error}") from None
-    return xp.permute_dims(sums, (0, 3, 1, 2))
+    return xp.permute_dims(sums, (0, 3, 1, 2))  # (batch, channels, height, width)
 
 
 def _pair(value, name, low, high=None):
@@ -140,7 +141,7 @@ def _windows(x, kernel, stride, padding, dilation):
         first, left_most = row * dilation[0], column * dilation[1]
         last, right_most = first + stride[0] * (out_height - 1) + 1, left_most + stride[1] * (out_width - 1) + 1
         seen.append(padded[:, :, first : last : stride[0], left_most : right_most : stride[1]])
-    return xp.permute_dims(xp.stack(seen, axis=-1), (0, 2, 3, 1, 4))
+    return xp.permute_dims(xp.stack(seen, axis=-1), (0, 2, 3, 1, 4))  # (batch, height, width, channels, taps)
 
 
 def _sums(windows, weight_codes, groups):
@@ -148,7 +149,7 @@ def _sums(windows, weight_codes, groups):
     xp = array_namespace(windows)
     batch, height, width, _, taps = windows.shape
     out_channels, in_channels = weight_codes.shape[:2]
-    x = xp.reshape(windows, (batch * height * width, groups, in_channels * taps))
+    x = xp.reshape(windows, (batch * height * width, groups, in_channels * taps))  # a row for each place
     weights = xp.reshape(weight_codes, (groups, out_channels // groups, in_channels * taps))
-    product = integer_matmul(xp.permute_dims(x, (1, 0, 2)), xp.matrix_transpose(weights))
+    product = integer_matmul(xp.permute_dims(x, (1, 0, 2)), xp.matrix_transpose(weights))  # (groups, places, out)
     return xp.reshape(xp.permute_dims(product, (1, 0, 2)), (batch * height * width, out_channels))

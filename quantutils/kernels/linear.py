@@ -3,7 +3,8 @@
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantutils.arrays import flag, real_array, row_blocks
+from quantutils.arrays import real_array, row_blocks
+from quantutils.checks import flag
 from quantutils.kernels import arguments
 from quantutils.kernels.rules import find_rule, onednn_path
 from quantutils.matmul import integer_matmul, largest_safe_k
@@ -54,10 +55,10 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     b = arguments.bias_array(bias, channels, x)
     codes, sx, zero_point = quantize_activations(x, rule, reduce_range)
     a = _sums(codes, zero_point, weight_codes, rows)
-    sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx
+    sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx  # (rows, 1)
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused below
         parts = [found.dynamic(a[part, :], sx[part, :] if sx.ndim else sx, sw, b) for part in row_blocks(a)]
-    out = xp.reshape(xp.concat(parts), (*x.shape[:-1], channels))
+    out = xp.reshape(xp.concat(parts), (*x.shape[:-1], channels))  # (…, channels)
     return real_array(out, "x times weight_scale, plus bias,")[0]
 
 
@@ -74,7 +75,7 @@ def linear_static(x_codes, x_qparams, weight_codes, weight_scale, bias, out_qpar
     >>> linear_static(np.array([[0, 255]]), x, np.array([[100, -50]], np.int8), 0.01, [1.0], out, rule="fbgemm")
     array([[97]], dtype=uint8)
     """
-    x = arguments.activation_codes(x_codes, x_qparams, "(…, K)", 1, 64)
+    x = arguments.checked_activation_codes(x_codes, x_qparams, "(…, K)", 1, 64)
     arguments.per_tensor(out_qparams, "out_qparams")
     weight_codes = arguments.weight_array(weight_codes, x, "x_codes", 2, "(N, K)")
     rows, channels = _sizes(x, weight_codes, "x_codes")
@@ -114,7 +115,7 @@ def _sizes(x, weight_codes, name):
 def _sums(codes, zero_point, weight_codes, rows):
     """Σ (qx − zx)·qw, exact: int32 (rows, N)."""
     xp = array_namespace(codes)
-    codes = xp.reshape(codes, (rows, codes.shape[-1]))
+    codes = xp.reshape(codes, (rows, codes.shape[-1]))  # (rows, K)
     if hasattr(codes, "new_empty") and codes.shape[-1] <= LONGEST_FAST_K:
         from quantutils.kernels.product import centred_product  # only here: it imports torch, whose tensors these are
 

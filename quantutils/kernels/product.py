@@ -4,7 +4,7 @@ from functools import cache
 
 import torch
 
-from quantutils.arrays import instance, whole_number
+from quantutils.checks import instance, whole_number
 from quantutils.matmul import INT32_MAX, integer_matmul
 
 
@@ -32,7 +32,7 @@ def integer_product(x_codes, weight_codes):
     batches go through `integer_matmul`. Raises ValueError where int32 could overflow.
     """
     _check_codes(x_codes, weight_codes)
-    transposed = weight_codes.T
+    transposed = weight_codes.T  # (K, channels)
     rows, k = x_codes.shape
     both_signed = x_codes.dtype == torch.int8 and weight_codes.dtype == torch.int8
     if both_signed and rows and 1 < k <= 2**31 // 2**14 - 1 and int_mm_is_exact():

@@ -3,7 +3,7 @@
 import os
 from typing import NamedTuple
 
-from quantutils.arrays import whole_number, whole_numbers
+from quantutils.checks import one_of, whole_number, whole_numbers
 from quantutils.kernels import activations, scaling
 
 
@@ -36,10 +36,7 @@ NAMES = ("onnx", "fbgemm", "onednn", "qnnpack", "torchao", "onednn_vnni", "onedn
 
 def find_rule(name, onednn_takes, *, static=False):
     """The Rule of that name; onednn_takes() names the one that "onednn" stands for. ValueError for an unknown name."""
-    if not isinstance(name, str):
-        raise TypeError(f"rule is {name!r}; accepted: one of {', '.join(NAMES)}")
-    if name not in NAMES:
-        raise ValueError(f"rule is {name!r}; accepted: one of {', '.join(NAMES)}")
+    one_of(name, "rule", NAMES)
     if static and name == "torchao":
         others = ", ".join(other for other in NAMES if other != name)
         raise ValueError(

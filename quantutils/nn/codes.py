@@ -3,7 +3,7 @@
 import torch
 
 from quantutils.affine import need_qparams
-from quantutils.arrays import instance
+from quantutils.checks import instance
 
 # Functions that move numbers about without computing with them, so that codes may go through as they are.
 MOVES = ("flatten", "reshape", "view", "transpose", "permute", "squeeze", "unsqueeze", "contiguous", "chunk", "split")

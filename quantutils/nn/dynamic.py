@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from quantutils.affine import FLOAT32, choose_qparams
-from quantutils.arrays import code_array, instance, real_array, row_blocks, whole_number
+from quantutils.arrays import code_array, real_array, row_blocks
+from quantutils.checks import instance, whole_number
 from quantutils.kernels import linear_dynamic
 from quantutils.kernels.arguments import bias_array, float32_numbers
 from quantutils.kernels.rules import find_rule

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from quantutils.affine import code_limits
-from quantutils.arrays import BLOCK
+from quantutils.arrays import CACHE_BLOCK
 from quantutils.nn.codes import MOVES, MOVING_FUNCTIONS
 
 METHODS = ("ste", "lsq")
@@ -47,7 +47,7 @@ class FakeQuantizeSTE(torch.autograd.Function):
         if several:
             return torch.div(x, scale).round_().clamp_(ctx.low, ctx.high).add_(0.0).mul_(scale)
         out, zero = torch.empty(x.shape, dtype=x.dtype, device=x.device), x.new_zeros(())
-        for part, given in zip(out.reshape(-1).split(BLOCK), x.reshape(-1).split(BLOCK), strict=True):
+        for part, given in zip(out.reshape(-1).split(CACHE_BLOCK), x.reshape(-1).split(CACHE_BLOCK), strict=True):
             torch.div(given, ctx.scale, out=part).round_().clamp_(ctx.low, ctx.high)
             torch.add(zero, part, alpha=ctx.scale, out=part)
         return out

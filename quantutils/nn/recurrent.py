@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from quantutils.arrays import instance, real_array
+from quantutils.arrays import real_array
+from quantutils.checks import instance
 from quantutils.nn.dynamic import DynamicLinear
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from quantutils.arrays import flag, whole_number
+from quantutils.checks import flag, whole_number
 
 WEIGHT_GRANULARITIES = ("tensor", "channel", "group")
 ACTIVATION_GRANULARITIES = ("tensor", "token")

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from quantutils.affine import QParams
-from quantutils.arrays import flag, instance, real_array
+from quantutils.arrays import real_array
+from quantutils.checks import flag, instance
 from quantutils.kernels import conv2d_static, linear_static
 from quantutils.kernels.arguments import bias_array, per_tensor
 from quantutils.kernels.rules import find_rule

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from quantutils.affine import QParams, code_limits
-from quantutils.arrays import code_array, instance, real_array, whole_number
+from quantutils.arrays import code_array, real_array
+from quantutils.checks import instance, whole_number
 from quantutils.kernels.arguments import float32_numbers
 from quantutils.nn.schemes import WeightScheme
 from quantutils.packing import pack_codes, unpack_codes

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from quantutils.arrays import instance
+from quantutils.checks import instance
 from quantutils.kernels import NAMES
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.workflow.replacing import DYNAMIC_TWINS, dynamic_twin, need_module, origin, recipe_of, replaced

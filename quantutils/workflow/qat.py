@@ -4,7 +4,7 @@ from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
 from quantutils.affine import QParams
-from quantutils.arrays import checked_momentum
+from quantutils.checks import checked_momentum
 from quantutils.nn import Dequantize
 from quantutils.nn.fake import METHODS, FakeQuantized, OffGrid, off_grid
 from quantutils.workflow.folding import fold

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from quantutils.arrays import flag, instance
+from quantutils.checks import flag, instance
 from quantutils.gptq import gptq, gram_matrix, searched_scale
 from quantutils.nn import QuantizedEmbedding, QuantizedWeight, WeightOnlyLinear, WeightScheme
 from quantutils.workflow.dynamic import belongs_to_attention

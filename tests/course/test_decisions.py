@@ -108,7 +108,7 @@ def test_variation_of_data_around_zero_is_the_signal_itself():
         (lambda: margins(LOGITS, [0, 1, 3]), ValueError, "winners holds 0 to 3; accepted: 0 to 2"),
         (lambda: margins_in_errors(LOGITS, LOGITS), ValueError, "noisy equals logits"),
         (lambda: with_noise(LOGITS, 0, 1), ValueError, "size is 0; accepted: a number above 0"),
-        (lambda: with_noise(LOGITS, True, 1), ValueError, "size is True"),
+        (lambda: with_noise(LOGITS, True, 1), TypeError, "size is True"),
         (
             lambda: with_noise(LOGITS * 1e100, 0.1, 1),
             ValueError,

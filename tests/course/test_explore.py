@@ -280,7 +280,7 @@ def test_values_are_shown_as_they_are_or_by_name(kind, values, names, shown):
     [
         ({"low": 5, "high": 1, "value": 3}, ValueError, "slider 'Bits' runs from 5 to 1; accepted: low below high"),
         ({"low": 1, "high": 1, "value": 1}, ValueError, "slider 'Bits' runs from 1 to 1; accepted: low below high"),
-        ({"low": float("nan")}, ValueError, "slider 'Bits' runs from nan to 8; accepted"),
+        ({"low": float("nan")}, ValueError, "low of slider 'Bits' is nan; accepted: a number"),
         ({"high": "8"}, TypeError, "high of slider 'Bits' is '8'; accepted: a number"),
         ({"low": True}, TypeError, "low of slider 'Bits' is True; accepted: a number"),
         ({"value": None}, TypeError, "value of slider 'Bits' is None; accepted: a number"),

@@ -11,7 +11,8 @@ from figure_checks import assert_says, faults
 from matplotlib.figure import Figure
 from PIL import Image
 
-from quantutils.course.plots import checks, new_figure, png_bytes, show, style
+from quantutils import checks
+from quantutils.course.plots import new_figure, png_bytes, show, style
 
 ALT = "A line that rises from 1 to 2."
 

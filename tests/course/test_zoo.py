@@ -295,7 +295,7 @@ def test_every_mlp_is_as_good_as_its_record(activation, norm):
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"activation": "gelu"}, ValueError, "activation is 'gelu'; accepted: one of relu, tanh"),
+        ({"activation": "gelu"}, ValueError, "activation is 'gelu'; accepted: one of 'relu', 'tanh'"),
         ({"seed": 5}, ValueError, "seed is 5; accepted"),
         ({"seed": 0.5}, TypeError, "seed is 0.5"),
         ({"norm": 1}, TypeError, "norm is 1"),
@@ -334,7 +334,7 @@ def test_every_record_says_which_command_trained_it():
     assert zoo.shipped_names() == ["char_lstm", "char_transformer", "digits_cnn", "digits_mlp"]
     for name in zoo.shipped_names():
         assert zoo.training_record(name)["command"] == f"tools/train_zoo.py {name}"
-    with pytest.raises(ValueError, match="name is 'no'; accepted: one of char_lstm"):
+    with pytest.raises(ValueError, match="name is 'no'; accepted: one of 'char_lstm'"):
         zoo.training_record("no")
 
 
@@ -347,7 +347,7 @@ def test_the_text_is_frozen_in_two_parts():
     assert zoo.frozen_text("train") + zoo.frozen_text("test") == text
     assert len(zoo.frozen_text("test")) == pytest.approx(len(text) / 10, abs=1)
     assert (WEIGHTS.parent / "frozen" / "LICENSE.txt").read_text(encoding="utf-8").count("PYTHON SOFTWARE") > 0
-    with pytest.raises(ValueError, match="part is 'half'; accepted: one of all"):
+    with pytest.raises(ValueError, match="part is 'half'; accepted: one of 'all'"):
         zoo.frozen_text("half")
 
 

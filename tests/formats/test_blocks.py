@@ -62,7 +62,7 @@ def test_what_no_block_can_hold_is_refused(x, error, message, name):
 
 
 def test_damaged_bytes_and_unknown_names_are_refused():
-    with pytest.raises(ValueError, match=r"name is 'Q5_0'; accepted: Q8_0, Q4_0, Q4_1"):
+    with pytest.raises(ValueError, match=r"name is 'Q5_0'; accepted: one of 'Q8_0', 'Q4_0', 'Q4_1'"):
         quantize_blocks(np.zeros(32), "Q5_0")
     with pytest.raises(ValueError, match="data holds an infinite or NaN scale"):
         dequantize_blocks(np.full(34, 255, np.uint8), "Q8_0")

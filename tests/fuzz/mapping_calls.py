@@ -165,6 +165,9 @@ MAPPING_CALLS = {
     ),
     "affine.QParams": Call(QParams, parameters, sane_qparams),
     "affine.choose_qparams": Call(affine.choose_qparams, range_arguments, sane_qparams),
+    "affine.per_tensor": Call(
+        lambda value: affine.per_tensor(value, "value"), lambda g: {"value": g.qparams()}, lambda result, a: None
+    ),
     "affine.need_qparams": Call(
         lambda value: affine.need_qparams(value, "value"), lambda g: {"value": g.qparams()}, lambda result, a: None
     ),

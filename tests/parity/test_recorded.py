@@ -26,7 +26,7 @@ def test_every_recording_is_recorded_by_the_tool(recorder):
 
 
 def test_a_name_that_was_not_recorded_is_refused():
-    with pytest.raises(ValueError, match=r"name is 'onnx'; accepted: one of onnx_dynamic_quantize_linear, "):
+    with pytest.raises(ValueError, match=r"name is 'onnx'; accepted: one of 'onnx_dynamic_quantize_linear', "):
         recorded_kernel("onnx")
 
 

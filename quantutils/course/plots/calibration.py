@@ -6,17 +6,22 @@ import numpy as np
 
 from quantutils.affine import choose_qparams
 from quantutils.arrays import real_numbers
-from quantutils.course.plots.checks import by_label, one_of, values_1d
+from quantutils.checks import by_label, one_of, values_1d
 from quantutils.course.plots.drawing import Drawing
-from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, in_style, log_ticks, new_figure
+from quantutils.course.plots.style import (
+    BLACK,
+    GREEN,
+    GREY,
+    MARKS,
+    ORANGE,
+    PARTS,
+    RED,
+    in_style,
+    log_ticks,
+    new_figure,
+)
 from quantutils.errors import error_parts
 
-MARKS = (("o", "-", BLUE), ("s", "--", RED), ("^", ":", GREEN), ("D", "-.", ORANGE))
-PARTS = {
-    "rounding + clipping": {"color": BLACK, "linestyle": "-"},
-    "rounding": {"color": BLUE, "linestyle": "--"},
-    "clipping": {"color": ORANGE, "linestyle": ":", "linewidth": 3},
-}
 TOP_COUNT = 1e6
 
 

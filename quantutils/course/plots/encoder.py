@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from quantutils.course.plots.checks import by_label, number, values_1d
-from quantutils.course.plots.style import BLUE, GREEN, GREY, ORANGE, RED, in_style, log_ticks, new_figure
+from quantutils.checks import by_label, number, values_1d
+from quantutils.course.plots.style import BLUE, GREEN, GREY, HATCHES, ORANGE, RED, in_style, log_ticks, new_figure
 
 BOX = {"fc": "white", "ec": "none", "pad": 0.5}
-HATCHES = ("", "//", "..", "xx", "\\\\")
 
 
 @in_style

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from quantutils.affine import choose_qparams
-from quantutils.course.plots.checks import by_label, number, per_tensor, rows_of
+from quantutils.affine import choose_qparams, per_tensor
+from quantutils.checks import by_label, number, rows_of
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, in_style, new_figure
 
@@ -19,7 +19,7 @@ def staircase_slopes(qparams_by_name, low, high):
     by_label(qparams_by_name, "qparams_by_name", "QParams", most=4)
     x = np.linspace(number(low, "low"), number(high, "high", above=low), 1201)
     figure, axes = new_figure(len(qparams_by_name), 2, height=4.8, sharex=True, sharey="row")
-    axes = np.reshape(axes, (2, -1))
+    axes = np.reshape(axes, (2, -1))  # (above and below, mappings)
     for (top, bottom), (title, qparams) in zip(axes.T, qparams_by_name.items(), strict=True):
         per_tensor(qparams, f"qparams_by_name[{title!r}]")
         top.plot(x, x, color=GREY, linewidth=1, linestyle="--", label="x")
@@ -68,7 +68,7 @@ def slopes_at(x, qparams_by_name, low, high):
     line = np.linspace(number(low, "low"), number(high, "high", above=low), 1201)
     place = np.array([number(x, "x")])
     figure, axes = new_figure(len(qparams_by_name), 3, height=5.6, sharex=True, sharey="row")
-    axes = np.reshape(axes, (3, -1))
+    axes = np.reshape(axes, (3, -1))  # (x̂ and two slopes, mappings)
     for column, (title, qparams) in zip(axes.T, qparams_by_name.items(), strict=True):
         per_tensor(qparams, f"qparams_by_name[{title!r}]")
         ends = [qparams.scale * (code - qparams.zero_point) for code in (qparams.qmin - 0.5, qparams.qmax + 0.5)]

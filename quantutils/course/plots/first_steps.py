@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.patches import FancyBboxPatch
 
 from quantutils.affine import choose_qparams
-from quantutils.course.plots.checks import by_label, number, rows_of, values_1d
+from quantutils.checks import by_label, number, rows_of, values_1d
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, in_style, new_figure
 from quantutils.errors import max_abs_error, sqnr_db

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from quantutils.course.plots.checks import one_of
+from quantutils.checks import one_of
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLACK, in_style, new_figure
 from quantutils.errors import sqnr_db
@@ -27,7 +27,7 @@ class LayerStepsDrawing(Drawing):
 
     def __init__(self, x, weight, bias):
         self.x, self.weight, self.bias = (np.asarray(array, np.float64) for array in (x, weight, bias))
-        self.wanted = self.x @ self.weight.T + self.bias
+        self.wanted = self.x @ self.weight.T + self.bias  # (rows, outputs)
 
     @in_style
     def build(self):
@@ -57,7 +57,7 @@ class LayerStepsDrawing(Drawing):
         x_observer = MinMax(axis=0 if per == "token" else None).observe(self.x)
         x_qparams = x_observer.qparams(activation_bits, signed=False)
         qw, qx = w_qparams.quantize(self.weight), x_qparams.quantize(self.x)
-        zero_points = np.reshape(x_qparams.zero_point, (-1, 1))
+        zero_points = np.reshape(x_qparams.zero_point, (-1, 1))  # (rows, 1)
         sums = integer_matmul(qx.astype(np.int32) - zero_points.astype(np.int32), qw.T)
         out = sums * (np.reshape(x_qparams.scale, (-1, 1)) * w_qparams.scale) + self.bias
         error = out - self.wanted

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from quantutils.affine import choose_qparams
-from quantutils.course.plots.checks import by_label, number, one_of, per_tensor, values_1d
+from quantutils.affine import choose_qparams, per_tensor
+from quantutils.checks import by_label, number, one_of, values_1d
 from quantutils.course.plots.drawing import Drawing
-from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, in_style, log_ticks, new_figure
+from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, MODES, ORANGE, RED, in_style, log_ticks, new_figure
 from quantutils.errors import sqnr_db
-
-MODES = ("symmetric", "asymmetric")
 
 
 @in_style

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from quantutils.course.plots.checks import by_label, number, rows_of
+from quantutils.checks import by_label, number, rows_of
 from quantutils.course.plots.drawing import Drawing
-from quantutils.course.plots.style import BLUE, GREEN, GREY, ORANGE, in_style, log_ticks, new_figure
+from quantutils.course.plots.style import BLUE, GREEN, GREY, HATCHES, ORANGE, in_style, log_ticks, new_figure
 from quantutils.packing import weight_bytes
 
 DEVICES = {"phone, 8 GB": 8, "laptop, 16 GB": 16, "GPU, 24 GB": 24, "GPU, 80 GB": 80}
 FORMATS = {"FP32": 32, "FP16": 16, "INT8": 8, "INT4": 4}
 LABEL_BOX = {"fc": "white", "ec": "none", "pad": 0.5}
-HATCHES = ("", "//", "..", "xx", "\\\\")
 
 
 @in_style

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from quantutils.arrays import real_numbers, whole_number
-from quantutils.course.plots.checks import by_label, one_of, values_1d
+from quantutils.arrays import real_numbers
+from quantutils.checks import by_label, one_of, values_1d, whole_number
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, in_style, new_figure
 from quantutils.errors import product_sqnr_db, sqnr_db

@@ -4,15 +4,17 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
 
-from quantutils.affine import choose_qparams
-from quantutils.course.plots.checks import by_label, number, one_of, per_tensor, values_1d
+from quantutils.affine import choose_qparams, per_tensor
+from quantutils.checks import by_label, number, one_of, values_1d
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import (
     BLACK,
     BLUE,
     GREEN,
     GREY,
+    MODES,
     ORANGE,
+    PARTS,
     PINK,
     RED,
     SKY,
@@ -22,18 +24,11 @@ from quantutils.course.plots.style import (
 )
 from quantutils.errors import code_usage, error_parts, sqnr_db
 
-MODES = ("symmetric", "asymmetric")
-
 WASTED = {"facecolor": PINK, "alpha": 0.45, "hatch": "xx", "edgecolor": BLACK, "linewidth": 0}
 CLIPPED = {"facecolor": ORANGE, "alpha": 0.45, "hatch": "//", "edgecolor": BLACK, "linewidth": 0}
 IN_USE = {"facecolor": SKY, "alpha": 0.4, "linewidth": 0}
 NO_COUNT = 0.6  # what a logarithmic count axis shows as none
 TOP_COUNT = 30_000
-PARTS = {
-    "rounding + clipping": {"color": BLACK, "linestyle": "-"},
-    "rounding": {"color": BLUE, "linestyle": "--"},
-    "clipping": {"color": ORANGE, "linestyle": ":", "linewidth": 3},
-}
 MARKERS = (("o", GREEN), ("s", PINK), ("^", SKY), ("D", GREY))
 
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from quantutils.course.plots.checks import by_label, one_of
+from quantutils.checks import by_label, one_of
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLACK, BLUE, ORANGE, new_figure
 

@@ -12,6 +12,17 @@ from matplotlib.ticker import NullLocator
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, RED, YELLOW, BLACK, GREY = "#56B4E9", "#D55E00", "#F0E442", "#000000", "#767676"
 
+# One look for each of up to four curves, and for each bar of a row; never colour alone.
+MARKS = (("o", "-", BLUE), ("s", "--", RED), ("^", ":", GREEN), ("D", "-.", ORANGE))
+HATCHES = ("", "//", "..", "xx", "\\\\")
+# The two parts of an error, and their sum
+PARTS = {
+    "rounding + clipping": {"color": BLACK, "linestyle": "-"},
+    "rounding": {"color": BLUE, "linestyle": "--"},
+    "clipping": {"color": ORANGE, "linestyle": ":", "linewidth": 3},
+}
+MODES = ("symmetric", "asymmetric")
+
 STYLE = {
     "font.size": 12,
     "axes.titlesize": 12,

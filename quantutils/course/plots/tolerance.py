@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from quantutils.arrays import whole_number
+from quantutils.checks import by_label, one_of, values_1d, whole_number
 from quantutils.course.decisions import changed, logit_error, margins, with_noise
-from quantutils.course.plots.checks import by_label, one_of, values_1d
 from quantutils.course.plots.drawing import Drawing
-from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, in_style, log_ticks, new_figure
+from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, MARKS, ORANGE, RED, in_style, log_ticks, new_figure
 
 SOURCES = ("quantization", "random noise of its size")
-MARKS = (("o", "-", BLUE), ("s", "--", RED), ("^", ":", GREEN), ("D", "-.", ORANGE))
 
 
 @in_style

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from quantutils.checks import one_of
+
 FOLDER = Path(__file__).parent
 
 
@@ -29,7 +31,6 @@ def recorded_kernel(name):
     >>> source["kernel"], arrays["codes"].dtype
     ('ONNX Runtime QuantizeLinear', dtype('uint8'))
     """
-    if name not in kernel_names():
-        raise ValueError(f"name is {name!r}; accepted: one of {', '.join(kernel_names())}")
+    one_of(name, "name", kernel_names())
     with safe_open(FOLDER / f"{name}.safetensors", framework="numpy") as file:
         return {key: file.get_tensor(key) for key in sorted(file.keys())}, dict(file.metadata())

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from quantutils.arrays import flag
+from quantutils.checks import flag
 from quantutils.course.zoo.shipped import built_with_seed, fill
 from quantutils.course.zoo.text import ALPHABET
 
@@ -71,10 +71,10 @@ class Block(nn.Module):
             linear(x).reshape(batch, time, self.heads, width // self.heads).transpose(1, 2)
             for linear in (self.query, self.key, self.value)
         )
-        scores = query @ key.transpose(-1, -2) / (width // self.heads) ** 0.5
+        scores = query @ key.transpose(-1, -2) / (width // self.heads) ** 0.5  # (batch, heads, time, time)
         future = torch.ones(time, time, dtype=torch.bool, device=x.device).triu(1)
         weights = scores.masked_fill(future, float("-inf")).softmax(dim=-1)
-        return self.output((weights @ value).transpose(1, 2).reshape(batch, time, width))
+        return self.output((weights @ value).transpose(1, 2).reshape(batch, time, width))  # heads side by side again
 
 
 def char_lstm(trained=True):

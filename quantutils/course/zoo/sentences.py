@@ -5,6 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from quantutils.checks import one_of
 from quantutils.course.zoo.text import frozen_text
 
 COURSE = Path(__file__).parent / "frozen" / "course.json"
@@ -21,8 +22,7 @@ def frozen_sentences(part):
     >>> len(frozen_sentences("calibration")), len(frozen_sentences("test"))
     (1066, 499)
     """
-    if part not in PARTS:
-        raise ValueError(f"part is {part!r}; accepted: one of {', '.join(PARTS)}")
+    one_of(part, "part", PARTS)
     border = 6 * len(frozen_text()) // 10
     first = _sentences(frozen_text()[:border])
     if part == "calibration":

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from quantutils.checks import one_of
+
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -38,6 +40,5 @@ def built_with_seed(build, seed):
 
 
 def _opened(name):
-    if name not in shipped_names():
-        raise ValueError(f"name is {name!r}; accepted: one of {', '.join(shipped_names())}")
+    one_of(name, "name", shipped_names())
     return safe_open(WEIGHTS / f"{name}.safetensors", framework="pt")

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from quantutils.affine import choose_qparams
-from quantutils.arrays import flag
+from quantutils.checks import flag
 from quantutils.course.zoo.classifiers import SEEDS, digits_mlp
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from quantutils.arrays import whole_number
+from quantutils.checks import one_of, whole_number
 
 TEXT = Path(__file__).parent / "frozen" / "python_topics.txt"
 PARTS = ("all", "train", "test")
@@ -28,8 +28,7 @@ def frozen_text(part="all"):
     >>> frozen_text()[:22]
     'The "assert" statement'
     """
-    if part not in PARTS:
-        raise ValueError(f"part is {part!r}; accepted: one of {', '.join(PARTS)}")
+    one_of(part, "part", PARTS)
     border = 9 * len(_text()) // 10
     return {"all": _text(), "train": _text()[:border], "test": _text()[border:]}[part]
 

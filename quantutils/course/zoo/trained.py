@@ -2,6 +2,7 @@
 
 import json
 
+from quantutils.checks import one_of
 from quantutils.course.zoo.shipped import WEIGHTS
 
 WAYS = ("ptq", "control", "ste", "lsq")
@@ -15,8 +16,7 @@ def qat_file(way, bits):
     epochs with quantization simulated. bits: of weights and activations, 8, 4, 3 or 2.
     Raises ValueError for another way or another number of bits.
     """
-    if way not in WAYS:
-        raise ValueError(f"way is {way!r}; accepted: one of {', '.join(map(repr, WAYS))}")
+    one_of(way, "way", WAYS)
     if bits not in BITS:
         raise ValueError(f"bits is {bits!r}; accepted: one of {', '.join(map(str, BITS))}")
     return WEIGHTS / "qat" / f"digits_cnn_{way}_{bits}.safetensors"

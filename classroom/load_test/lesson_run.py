@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from classroom.student_client import PATIENCE, KernelLostError
+from classroom.load_test.student_client import PATIENCE, KernelLostError
 from classroom.students import processes
 
 SAVE_EVERY = 4  # code cells

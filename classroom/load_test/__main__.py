@@ -23,10 +23,10 @@ from tornado.httpclient import AsyncHTTPClient
 
 from classroom.hub import Hub
 from classroom.installation import InstallationError, check_open_to_students, install, installed_version
-from classroom.isolation import try_isolation
-from classroom.lesson_run import Progress, data_of_kernels, memory_of, run_lesson, together
-from classroom.report import write_report
-from classroom.student_client import StudentClient
+from classroom.load_test.isolation import try_isolation
+from classroom.load_test.lesson_run import Progress, data_of_kernels, memory_of, run_lesson, together
+from classroom.load_test.report import write_report
+from classroom.load_test.student_client import StudentClient
 from classroom.students import end_processes, trial_students
 
 FIRST, SECOND = "03_wasted_range.ipynb", "06_dynamic_quantization.ipynb"

@@ -1,7 +1,7 @@
 """What a student, and somebody who is none, can reach on the server: each attempt made, and what came of it."""
 
-from classroom.lesson_run import ask_python
-from classroom.student_client import StudentClient
+from classroom.load_test.lesson_run import ask_python
+from classroom.load_test.student_client import StudentClient
 from classroom.students import processes
 
 

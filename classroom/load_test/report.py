@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 RESULTS = HERE / "results" / "load_test.json"
 PAGE = HERE / "server.md"
 BEGIN, END = "<!-- load test: written by python -m classroom.load_test -->", "<!-- load test: end -->"
