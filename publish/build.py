@@ -1,16 +1,18 @@
 """The two builds: a folder of decks, and a site with a page a lesson, the glossary, the solutions and the decks."""
 
-import functools
 import shutil
 from pathlib import Path
 
-from publish import vendor
+from publish import frame, search, vendor
+from publish.anchors import with_anchors, with_terms
+from publish.frame import COURSE, STATIC
+from publish.front import front
 from publish.lessons import NOTEBOOKS, BuildError, executed, explorers, lessons
-from publish.pages import deck_body, escaped, filled, markdown_body, page_body, players_of
+from publish.pages import deck_body, escaped, markdown_body, page_body, players_of
+from publish.pictures import picture
 
-STATIC = Path(__file__).parent / "static"
-COURSE = "Quantization, measured"
 MOST_BYTES = 3_000_000  # of a page or a deck: what a slow line still brings in some seconds
+ASSETS = ("course.css", "page.css", "deck.css", "kept.js", "player.js", "page.js", "search.js", "answers.js", "deck.js")
 
 
 def slides(folder, notebooks=NOTEBOOKS, say=print):
@@ -24,20 +26,17 @@ def slides(folder, notebooks=NOTEBOOKS, say=print):
     _put_assets(folder)
     _put_decks(folder, given, root="")
     items = [
-        f'<li><h3><a href="{lesson.stem}.html">{lesson.number} · {escaped(lesson.title)}</a></h3>'
+        f'<li class="card"><h2><a href="{lesson.stem}.html">{lesson.number} · {escaped(lesson.title)}</a></h2>'
         f"<p>{escaped(lesson.question)}</p></li>"
         for lesson, _ in given
     ]
-    _put_page(
-        folder / "index.html",
-        f"{COURSE}: decks",
-        f'<h1>{COURSE}: decks</h1>{_HOW_DECKS}<ul class="lessons">{"".join(items)}</ul>',
-    )
+    body = f'<h1>{COURSE}: decks</h1>{_HOW_DECKS}<ul class="cards">{"".join(items)}</ul>'
+    _put(folder / "index.html", frame.page("Decks", body, kind="front", site=False))
     return folder
 
 
 def site(folder, notebooks=NOTEBOOKS, say=print):
-    """Write every lesson as a page, an index with the map of the course, glossary, solutions and decks into `folder`.
+    """Write the first page, every lesson, glossary, solutions, decks and the search's texts into `folder`.
 
     Raises BuildError as `slides` does.
     """
@@ -48,25 +47,12 @@ def site(folder, notebooks=NOTEBOOKS, say=print):
     _put_assets(folder)
     (folder / "slides").mkdir()
     _put_decks(folder / "slides", given, root="../")
-    for place, (lesson, players) in enumerate(given):
-        neighbours = [given[place + step][0] for step in (-1, 1) if 0 <= place + step < len(given)]
-        links = [
-            f'<a href="{other.stem}.html">{"←" if other.number < lesson.number else "→"}'
-            f" {other.number} · {escaped(other.title)}</a>"
-            for other in neighbours
-        ]
-        more = f'<a href="slides/{lesson.stem}.html">Deck of this lesson</a>'
-        if lesson.stem in solved:
-            more += f'<a href="solutions/{lesson.stem}.html">Solved exercises</a>'
-        body = page_body(lesson.notebook, players)
-        _put_page(folder / f"{lesson.stem}.html", f"{lesson.number} · {lesson.title}", body, more, "".join(links))
-    (folder / "solutions").mkdir()
-    for stem, notebook in solved.items():
-        back = f'<a href="../{stem}.html">Back to the lesson</a>'
-        _put_page(folder / "solutions" / f"{stem}.html", f"{stem}: solutions", page_body(notebook), back, root="../")
-    glossary = markdown_body((notebooks / "glossary.md").read_text(encoding="utf-8"))
-    _put_page(folder / "glossary.html", "Glossary", glossary)
-    _put_page(folder / "index.html", COURSE, _map([lesson for lesson, _ in given]))
+    course = [lesson for lesson, _ in given]
+    texts = _put_lessons(folder, given, solved)
+    _put_solutions(folder / "solutions", course, solved)
+    texts += _put_glossary(folder, course, (notebooks / "glossary.md").read_text(encoding="utf-8"))
+    (folder / "assets" / "search-texts.js").write_text(search.script(texts), encoding="utf-8")
+    _put_front(folder, given)
     return folder
 
 
@@ -95,24 +81,67 @@ def _put_decks(folder, given, root):
             body = deck_body(lesson.notebook, players)
         except BuildError as error:
             raise BuildError(f"{lesson.stem}: {error}") from error
-        title = escaped(f"{lesson.number} · {lesson.title}")
-        _put(folder / f"{lesson.stem}.html", filled("deck.html", title=title, body=body, root=root, mathjax=_mathjax()))
+        _put(folder / f"{lesson.stem}.html", frame.deck(f"{lesson.number} · {lesson.title}", body, root))
 
 
-def _put_page(path, title, body, more="", neighbours="", root=""):
-    links = f'<a href="{root}index.html">{COURSE}</a>'
-    if path.parent.joinpath(root, "slides").exists():  # a site; a folder of decks has neither
-        links += f'<a href="{root}glossary.html">Glossary</a>'
-    text = filled(
-        "page.html",
-        title=escaped(title),
-        body=body,
-        root=root,
-        mathjax=_mathjax(),
-        links=links + more,
-        neighbours=neighbours,
-    )
-    _put(path, text)
+def _put_lessons(folder, given, solved):
+    """Write the lessons' pages; what search knows of them."""
+    course, texts = [lesson for lesson, _ in given], []
+    for lesson, players in given:
+        name = f"{lesson.number} · {lesson.title}"
+        body, sections = with_anchors(page_body(lesson.notebook, players, covers=True))
+        html = frame.page(
+            name,
+            frame.about_line(course, lesson, lesson.stem in solved) + body,
+            kind="lesson",
+            stem=lesson.stem,
+            bar=frame.course_bar(course, lesson, sections),
+            way_on=frame.way_on(course, lesson),
+            answers="data-answer=" in body,
+        )
+        _put(folder / f"{lesson.stem}.html", html)
+        texts += search.entries(f"{lesson.stem}.html", name, sections)
+    return texts
+
+
+def _put_solutions(folder, course, solved):
+    folder.mkdir()
+    for lesson in course:
+        if lesson.stem not in solved:
+            continue
+        body, _ = with_anchors(page_body(solved[lesson.stem]))
+        back = f'<p class="about-line"><a href="../{lesson.stem}.html">Back to the lesson</a></p>'
+        html = frame.page(
+            f"{lesson.number} · Solved exercises",
+            back + body,
+            root="../",
+            kind="lesson",
+            bar=frame.course_bar(course, lesson, root="../"),
+        )
+        _put(folder / f"{lesson.stem}.html", html)
+
+
+def _put_glossary(folder, course, markdown):
+    """Write the glossary; what search knows of it, an entry a term."""
+    body, terms = with_terms(markdown_body(markdown))
+    body, _ = with_anchors(body)
+    _put(folder / "glossary.html", frame.page("Glossary", body, kind="lesson", bar=frame.course_bar(course)))
+    return search.entries("glossary.html", "Glossary", terms)
+
+
+def _put_front(folder, given):
+    """Write the first page with its pictures, and with the explorer of the first lesson that has one."""
+    (folder / "pictures").mkdir()
+    pictures = {}
+    for lesson, _ in given:
+        if drawn := picture(lesson.notebook):
+            webp, *rest = drawn
+            address = f"pictures/{lesson.number}.webp"
+            (folder / address).write_bytes(webp)
+            pictures[lesson.stem] = (address, *rest)
+    explorer = next((html for _, players in given for html in players.values()), "")
+    body = front([lesson for lesson, _ in given], pictures, explorer)
+    _put(folder / "index.html", frame.page(COURSE, body, kind="front"))
 
 
 def _put(path, text):
@@ -125,28 +154,10 @@ def _put(path, text):
     path.write_bytes(data)
 
 
-def _map(course):
-    """The index: every lesson with its question, how long it takes and what it needs."""
-    items = [
-        f'<li><h3><a href="{lesson.stem}.html">{lesson.number} · {escaped(lesson.title)}</a></h3>'
-        f"<p>{escaped(lesson.question)}</p>"
-        f'<p class="about">{lesson.minutes} minutes. Needs: {escaped(lesson.needs)}.</p>'
-        f'<p><a href="slides/{lesson.stem}.html" aria-label="Deck of lesson {lesson.number}">Deck</a></p></li>'
-        for lesson in course
-    ]
-    return (
-        f"<h1>{COURSE}</h1><p>A course on neural-network quantization in which every claim is an experiment. These"
-        " pages hold the lessons with their results and explorers and work without a kernel and without a network;"
-        " to run and change the code, open the notebooks in JupyterLab as the course's README says.</p>"
-        f'<h2>Map of the course</h2><ul class="lessons">{"".join(items)}</ul>'
-        '<p>Every term in English and Chinese: the <a href="glossary.html">glossary</a>.</p>'
-    )
-
-
 def _put_assets(folder):
     vendor.copy_to(folder / "vendor")
     (folder / "assets").mkdir()
-    for name in ("course.css", "page.css", "deck.css", "player.js", "deck.js"):
+    for name in ASSETS:
         shutil.copyfile(STATIC / name, folder / "assets" / name)
 
 
@@ -161,8 +172,3 @@ def _ours(folder):
 def _empty(folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-
-
-@functools.cache
-def _mathjax():
-    return (STATIC / "mathjax.js").read_text(encoding="utf-8")

@@ -36,9 +36,10 @@ def player(explorer, name, wanted=None) -> str:
     return (
         f'<div class="explorer" id="{name}" role="group" aria-label="Explorer" data-prevent-swipe>'
         f'<div class="settings">{controls}<button type="button" class="reset">Reset</button></div>'
+        '<div class="pane" tabindex="0">'
         f'<div class="picture" style="aspect-ratio: {width} / {height}; max-width: {width}px">'
         f'<img class="still" src="{_uri(_still_bytes(still))}" width="{width}" height="{height}"'
-        f' alt="{html.escape(explorer.readout)}">{_layer(explorer, width, height)}</div>'
+        f' alt="{html.escape(explorer.readout)}">{_layer(explorer, width, height)}</div></div>'
         f'<p class="readout" role="status" aria-live="polite">{html.escape(explorer.readout)}</p>'
         f'<p class="held">{html.escape(_held(explorer, held))}</p>'
         f'<script type="application/json">{_json(data)}</script></div>'

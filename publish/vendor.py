@@ -13,6 +13,7 @@ PACKAGES = HERE / "node_modules"
 FILES = {
     "reveal.js": ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE"),
     "mathjax": ("es5/tex-svg.js", "LICENSE"),
+    "minisearch": ("dist/umd/index.js", "LICENSE.txt"),
 }
 
 
@@ -51,7 +52,7 @@ def copy_to(folder):
         for file in files:
             given, taken = PACKAGES / name / file, Path(folder) / name / file
             if not given.exists():
-                raise BuildError(f"The npm package {name} is missing ({file}): run make setup-pages, then build again.")
+                raise BuildError(f"The npm package {name} is missing ({file}): run make site, which fetches it.")
             taken.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(given, taken)
 

@@ -15,10 +15,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from publish import build, vendor
+from publish.anchors import with_anchors, with_terms
+from publish.course import PARTS, neighbours, parts
 from publish.grid import FRAMES, evenly, every_setting, grid
 from publish.lessons import BuildError, executed, lesson, lessons
 from publish.pages import deck_body, page_body
+from publish.pictures import WIDTH, picture
 from publish.player import player
+from publish.predict import covered
 from quantutils.course.explore import Choice, Slider, Steps, explore
 from quantutils.course.plots import Drawing, new_figure
 
@@ -153,6 +157,121 @@ def test_a_deck_that_does_not_begin_with_a_slide_is_refused():
         deck_body(new_notebook(cells=[slide("more", "fragment")]))
 
 
+def test_what_answers_a_predict_comes_with_a_click_and_a_lonely_question_gets_its_code():
+    printed = new_output("stream", name="stdout", text="0.5\n")
+    answer = slide("print(half)", "-", code=True)
+    answer.outputs = [printed]
+    html = deck_body(new_notebook(cells=[slide("# One\n\n**Predict:** how much?", "slide"), answer]))
+    assert html.index("half") < html.index('<div class="fragment">') < html.index("0.5")
+
+    answer.metadata.slideshow.slide_type = "skip"
+    html = deck_body(new_notebook(cells=[slide("# One\n\n**Predict:** how much?", "slide"), answer]))
+    assert html.index('<div class="preview">') < html.index("half") < html.index('<div class="fragment">')
+
+    answer.metadata.slideshow.slide_type = "subslide"  # which shows its output itself
+    html = deck_body(new_notebook(cells=[slide("# One\n\n**Predict:** how much?", "slide"), answer]))
+    assert (html.count("half"), html.count("0.5")) == (2, 1)
+
+    answer.source = "\n".join(f"line_{number}" for number in range(13))  # more than a slide holds
+    html = deck_body(new_notebook(cells=[slide("# One\n\n**Predict:** how much?", "slide"), answer]))
+    assert "preview" not in html
+
+
+def test_a_picture_that_answers_takes_the_place_of_its_code():
+    cell = slide("show(figure)", "-", code=True)
+    cell.outputs = [new_output("display_data", {"image/png": "iVBORw0KGgo=", "text/plain": "A line"})]
+    html = deck_body(new_notebook(cells=[slide("# One\n\n**Predict:** up?", "slide"), cell]))
+    assert 'class="source fragment fade-out" data-fragment-index="0"' in html
+    assert '<div class="fragment" data-fragment-index="0">' in html
+
+
+# Covers, anchors, parts, pictures
+
+
+def test_an_answer_goes_from_the_question_to_the_next_heading_or_question():
+    cells = [
+        new_markdown_cell("## One\n\n**Predict:** how many?", id="ask"),
+        new_code_cell("first()", id="first"),
+        new_code_cell("second()", id="second"),
+        new_markdown_cell("So many.", id="why"),
+        new_code_cell("third()", id="third"),
+        new_markdown_cell("And more.\n\n**Predict:** how few?", id="again"),
+        new_markdown_cell("Few.\n\n```\n# no heading\n```\n\n## Two\n\nNo question.", id="end"),
+        new_code_cell("fourth()", id="fourth"),
+    ]
+    marks = [
+        (cell.id, cell.metadata.get("answer"), cell.metadata.get("answer_below"))
+        for cell in covered(new_notebook(cells=cells)).cells
+    ]
+    assert marks == [
+        ("ask", None, None),
+        ("first", None, "ask"),
+        ("second", None, "ask"),
+        ("why", "ask", None),
+        ("third", "ask", None),
+        ("again-answer", "ask", None),
+        ("again", None, None),
+        ("end-answer", "again", None),
+        ("end", None, None),
+        ("fourth", None, None),
+    ]
+    assert "answer" not in cells[3].metadata  # the given notebook stays as it was
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_every_predict_of_a_lesson_has_an_answer_and_no_cover_reaches_an_exercise(path):
+    notebook = covered(nbformat.read(path, as_version=4))
+    asking = {
+        cell.id for cell in notebook.cells if cell.cell_type == "markdown" and "\n**Predict" in f"\n{cell.source}"
+    }
+    answered = {cell.metadata.get("answer") or cell.metadata.get("answer_below") for cell in notebook.cells}
+    assert asking == answered - {None}
+    exercises = next(n for n, cell in enumerate(notebook.cells) if cell.source.startswith("## Exercises"))
+    assert not any("answer" in name for cell in notebook.cells[exercises:] for name in cell.metadata)
+
+
+def test_every_heading_gets_an_anchor_of_its_own_and_its_words():
+    body, sections = with_anchors("<h1>A &amp; b</h1><p>one</p><h2>Again</h2><pre>code</pre>two<h2>Again</h2>")
+    assert [(section.anchor, section.title, section.text) for section in sections] == [
+        ("a-b", "A & b", "one"),
+        ("again", "Again", "two"),
+        ("again-2", "Again", ""),
+    ]
+    assert '<h2 id="again-2">Again</h2>' in body
+
+
+def test_every_row_of_the_glossary_gets_an_anchor():
+    row = (
+        "<tr><th>term</th></tr><tr>\n<td>zero point</td><td>$z$</td><td></td><td>The code of 0.0.</td><td>02</td></tr>"
+    )
+    body, terms = with_terms(row)
+    assert '<tr id="term-zero-point">' in body
+    assert [(term.title, term.text) for term in terms] == [("zero point", "$z$ · The code of 0.0.")]
+
+
+def test_every_lesson_belongs_to_one_part_and_has_its_neighbours():
+    course = lessons()
+    found = parts(course)
+    assert [lesson for _, its_own in found for lesson in its_own] == course
+    assert [part for part, _ in found] == list(PARTS)
+    assert neighbours(course, course[0]) == (None, course[1])
+    assert neighbours(course, course[-1]) == (course[-2], None)
+    assert parts(course[:2]) == [(PARTS[0], course[:2])]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_every_lesson_has_a_small_picture(path):
+    webp, width, height, words = picture(nbformat.read(path, as_version=4))
+    assert (width, height) == Image.open(io.BytesIO(webp)).size
+    assert width == WIDTH
+    assert len(webp) < 60_000
+    assert len(words) > 20
+
+
+def test_a_notebook_without_a_figure_has_no_picture():
+    assert picture(new_notebook(cells=[new_code_cell("1")])) is None
+
+
 # Builds that must stop
 
 
@@ -197,7 +316,7 @@ def test_a_missing_package_stops_the_build_with_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(vendor.shutil, "which", lambda name: None)
     with pytest.raises(BuildError, match=r"The npm package mathjax is missing and there is no npm"):
         vendor.install()
-    with pytest.raises(BuildError, match=r"The npm package reveal\.js is missing"):
+    with pytest.raises(BuildError, match=r"The npm package reveal\.js is missing .*run make site"):
         vendor.copy_to(tmp_path / "out")
 
 

@@ -20,6 +20,8 @@ const SMALLEST = 0.86; // text of 21.5 and code of 15.5 logical pixels; the brow
 function fit(slide) {
   if (!slide || slide.dataset.fit) return;
   let size = 1;
+  // The code beside a question is welcome where there is room, and goes first where there is none.
+  if (slide.scrollHeight > 720) slide.querySelector(".preview")?.remove();
   while (slide.scrollHeight > 720 && size > SMALLEST) {
     size = Math.max(SMALLEST, size - 0.02);
     slide.style.setProperty("--fit", size);
