@@ -4,9 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from publish import vendor
 from publish.build import site, slides
 from publish.lessons import ROOT, BuildError
 from publish.pdf import pdf
+from publish.private_home import move_in
 
 BUILDS = {"slides": slides, "site": site, "pdf": pdf}
 
@@ -19,6 +21,8 @@ def main(arguments=None):
     asked = parser.parse_args(arguments)
     folder = asked.to or ROOT / "_build" / asked.what
     try:
+        vendor.install()  # before moving: npm reads its settings from the user's home
+        move_in()
         BUILDS[asked.what](folder)
     except BuildError as error:
         sys.exit(f"\n{error}")

@@ -15,7 +15,7 @@ from publish.predict import asks, covered
 HERE = Path(__file__).parent
 # What a cell's slide_type opens. A cell with "-" or none goes on the slide before it.
 SLIDE_TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
-MOST_LINES = 12  # of code on a slide
+MOST_LINES = 15  # of code on a slide
 HEADING = re.compile(r"^#{1,3} (.+)$", re.MULTILINE)
 # From a lesson's folder of the repository to the site's: pages for notebooks, one page for the glossary.
 LINKS = (

@@ -20,7 +20,7 @@ PAGES = [
 ]
 DECKS = [f"slides/{stem}.html" for stem in STEMS]
 LESSON = "02_symmetric_and_asymmetric.html"
-LINES, SMALLEST_CODE = 12, 15  # lines of code on a slide; logical pixels at 1280 by 720
+LINES, SMALLEST_CODE = 15, 15  # lines of code on a slide; logical pixels at 1280 by 720
 EMPTY = 0.3 * 720  # a question whose slide shows less than this has nothing to think about
 
 
