@@ -9,7 +9,15 @@ from figure_checks import assert_says, at_every_corner, faults, figure_of, lesso
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from quantutils.course.plots import TenNumbersDrawing, course_map, restored_numbers
+from quantutils import choose_qparams
+from quantutils.course.plots import (
+    TenNumbersDrawing,
+    bit_fields,
+    course_map,
+    gain_of_each_bit,
+    nearest_codes,
+    restored_numbers,
+)
 
 LESSONS = [("00", "Start here", "How?"), ("01", "Why quantize", "What for?"), ("02", "Mapping", "Which zero?")]
 X = np.array([-0.9, -0.3, 0.0, 0.24, 1.0])
@@ -30,8 +38,8 @@ def test_figures_are_figures_and_stay_out_of_pyplot():
 
 def test_figures_of_the_lesson_have_no_faults():
     figures = lesson_figures("00")
-    assert len(figures) == 4
-    assert [faults(figure) for figure in figures] == [[], [], [], []]
+    assert len(figures) == 5
+    assert [faults(figure) for figure in figures] == [[]] * 5
 
 
 # course_map
@@ -131,3 +139,33 @@ def test_every_corner_of_the_sliders_is_drawn_and_said_right():
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=f"^{message}"):
         call()
+
+
+# bit_fields, nearest_codes, gain_of_each_bit
+
+
+def test_every_field_of_a_format_says_how_many_bits_it_has():
+    (axis,) = bit_fields([("FP16", {"sign": 1, "exponent": 5, "mantissa": 10}, "a note")]).axes
+    said = [text.get_text() for text in axis.texts]
+    assert said[:6] == ["FP16", "1", "5", "10", "16 bits", "a note"]
+
+
+def test_an_unknown_field_is_refused():
+    with pytest.raises(ValueError, match="field is 'zero'; accepted: one of 'sign'"):
+        bit_fields([("FP16", {"zero": 1}, "a note")])
+
+
+def test_every_number_has_an_arrow_to_what_comes_back():
+    qparams = choose_qparams(-1.0, 1.0, 3, symmetric=True)
+    (axis,) = nearest_codes(X, qparams).axes
+    arrows = [text for text in axis.texts if hasattr(text, "arrow_patch") and text.arrow_patch]
+    assert np.allclose([arrow.xyann[0] for arrow in arrows], X)
+    assert np.allclose([arrow.xy[0] for arrow in arrows], qparams.fake_quantize(X))
+    assert [text.get_text() for text in axis.texts if text.get_text()] == [str(code) for code in range(-3, 4)]
+
+
+def test_the_gain_of_a_bit_is_the_difference_of_the_same_draw():
+    (axis,) = gain_of_each_bit({2: [6.0, 7.0], 3: [13.0, 15.0], 4: [20.0, 20.0]}).axes
+    gains = [line.get_ydata() for line in axis.lines if line.get_marker() == "o"]
+    assert np.array_equal(gains, [[7.0, 8.0], [7.0, 5.0]])
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["2 to 3", "3 to 4"]

@@ -37,10 +37,18 @@ def largest_error(answer):
     return "half a step, scale / 2 = 0.01 real units."
 
 
+# Arrays of one, two and three axes; in one of them the largest magnitude is negative.
+TRIED = (
+    (np.array([-0.8, -0.33, 0.1, 0.62, 1.0]), 4),
+    (np.array([[3.0, -0.5], [-6.0, 2.2]]), 8),
+    (np.linspace(-1.3, 2.0, 12).reshape(2, 3, 2), 3),
+)
+
+
 @exercise("00.3")
 def round_trip(answer):
     """A function (x, bits) → x̂: scale = max|x| / (2^(b−1) − 1), x̂ = scale · round(x / scale)."""
-    for x, bits in ((np.array([-0.8, -0.33, 0.1, 0.62, 1.0]), 4), (np.array([[3.0, -0.5], [-6.0, 2.2]]), 8)):
+    for x, bits in TRIED:
         largest_code = 2 ** (bits - 1) - 1
         scale = np.abs(x).max() / largest_code
         x_hat = the_array(the_result_of(answer, x.copy(), bits), f"x̂ at {bits} bits", x.shape)

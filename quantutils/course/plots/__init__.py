@@ -20,8 +20,9 @@ from quantutils.course.plots.first_steps import (
     TenNumbersDrawing,
     bit_fields,
     course_map,
+    gain_of_each_bit,
+    nearest_codes,
     restored_numbers,
-    sqnr_by_bits,
 )
 from quantutils.course.plots.layer_steps import LayerStepsDrawing
 from quantutils.course.plots.mapping import MappingDrawing, number_lines, round_trip_errors, staircases
@@ -65,8 +66,10 @@ __all__ = [
     "course_map",
     "decision_bars",
     "four_terms",
+    "gain_of_each_bit",
     "loud_tokens",
     "margin_histograms",
+    "nearest_codes",
     "new_figure",
     "noise_against_k",
     "noise_through_activations",
@@ -83,7 +86,6 @@ __all__ = [
     "size_bars",
     "slopes_at",
     "sqnr_against_images",
-    "sqnr_by_bits",
     "staircase_slopes",
     "staircases",
     "straight_through",

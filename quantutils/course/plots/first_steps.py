@@ -1,12 +1,14 @@
 """Figures of lesson 00: the map of the course, the bits of a float, ten numbers and what comes back, a bit's worth."""
 
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
 
-from quantutils.affine import choose_qparams
-from quantutils.checks import by_label, number, rows_of, values_1d
+from quantutils.affine import choose_qparams, per_tensor
+from quantutils.checks import by_label, number, one_of, rows_of, values_1d
 from quantutils.course.plots.drawing import Drawing
-from quantutils.course.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, in_style, new_figure
+from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, in_style, new_figure
 from quantutils.errors import max_abs_error, sqnr_db
 
 BOX_COLORS = (SKY, GREEN, BLUE, ORANGE, PINK, RED)
@@ -37,53 +39,75 @@ def course_map(lessons):
     return figure
 
 
-FIELDS = (("sign", RED, "xx"), ("exponent", ORANGE, "//"), ("mantissa, or a whole number", SKY, ""))
+FIELDS = {"sign": (RED, "xx"), "exponent": (ORANGE, "//"), "mantissa": (SKY, ""), "whole number": (GREEN, "..")}
 
 
 @in_style
 def bit_fields(formats):
-    """Number formats as rows of boxes, a box a bit, coloured by what the bit is for; beside each what it can hold.
+    """Number formats as rows of boxes, a box a bit, coloured by what the bit is for; in each field how many it has.
 
-    formats: a list of (name, bits of sign, of exponent, of mantissa, what it can hold). Returns the Figure.
+    formats: a list of (name, {field: bits}, what it can hold); the fields are those of FIELDS. Returns the Figure.
     """
-    formats = rows_of(formats, "formats", 5, "name, sign, exponent, mantissa, note")
+    formats = rows_of(formats, "formats", 3, "name, fields, note")
     figure, axis = new_figure(height=0.9 + 0.75 * len(formats))
     axis.axis("off")
-    widest = max(sum(row[1:4]) for row in formats)
-    for place, (name, *counts, note) in enumerate(formats):
+    widest = max(sum(by_label(fields, "fields", "bits").values()) for _, fields, _ in formats)
+    for place, (name, fields, note) in enumerate(formats):
         start = 0
         axis.text(-0.6, -place, name, ha="right", va="center", fontsize=14, weight="bold")
-        for count, (_, color, hatch) in zip(counts, FIELDS, strict=True):
-            axis.bar(
-                np.arange(start, start + count) + 0.5, 0.42, 0.94, -place - 0.21, color=color, alpha=0.55, hatch=hatch
-            )
-            start += count
+        for field, bits in fields.items():
+            color, hatch = FIELDS[one_of(field, "field", FIELDS)]
+            axis.bar(start + bits / 2, 0.46, bits, -place - 0.23, color=color, alpha=0.5, hatch=hatch)
+            axis.vlines(np.arange(start, start + bits + 1), -place - 0.23, -place + 0.23, color=BLACK, linewidth=0.8)
+            box = {"fc": "white", "ec": "none", "pad": 1.5}
+            axis.text(start + bits / 2, -place, bits, ha="center", va="center", fontsize=12, bbox=box)
+            start += bits
         axis.text(start + 0.4, -place, f"{start} bits", va="center", fontsize=12)
         axis.text(widest + 6, -place, note, va="center", fontsize=12)
     axis.set(xlim=(-5, widest + 22), ylim=(-len(formats) + 0.55, 0.95))
-    for place, (label, color, hatch) in enumerate(FIELDS):
-        axis.bar(8 * place + 0.5, 0.3, 0.94, 0.5, color=color, alpha=0.55, hatch=hatch)
-        axis.text(8 * place + 1.4, 0.65, label, va="center", fontsize=12)
+    for place, (label, (color, hatch)) in enumerate(FIELDS.items()):
+        axis.bar(9 * place + 0.5, 0.3, 0.94, 0.5, color=color, alpha=0.5, hatch=hatch)
+        axis.text(9 * place + 1.4, 0.65, label, va="center", fontsize=12)
     return figure
 
 
 @in_style
-def sqnr_by_bits(found):
-    """SQNR over bits: a dot a draw, and a line that rises by 6.02 dB a bit through the mean of the widest codes.
+def nearest_codes(x, qparams):
+    """Each number above, every code below at the real number that it stands for, and an arrow from one to the other.
 
-    found: {bits: SQNRs in decibels, (draws,)}. Returns the Figure.
+    x: real numbers, (values,). qparams: QParams, per-tensor, few enough codes to be told apart. Returns the Figure.
+    """
+    x, qparams = values_1d(x, "x").astype(np.float64), per_tensor(qparams, "qparams")
+    figure, axis = new_figure(height=2.6)
+    codes = np.arange(qparams.qmin, qparams.qmax + 1)
+    for code, place in zip(codes, qparams.dequantize(codes, "float64"), strict=True):
+        axis.plot([place] * 2, [-0.12, 0.12], color=BLUE, linewidth=2)
+        axis.text(place, -0.22, code, ha="center", va="top", fontsize=12)
+    for number_here, x_hat in zip(x, qparams.fake_quantize(x), strict=True):
+        axis.annotate("", (x_hat, 0.14), (number_here, 0.94), arrowprops={"arrowstyle": "-|>", "color": RED})
+    axis.plot(x, np.ones(x.size), "x", color=BLACK, markersize=9, markeredgewidth=2)
+    axis.set(ylim=(-0.75, 1.2), yticks=[0, 1], yticklabels=["codes q", "numbers x"], xlabel="real units")
+    axis.grid(visible=False)
+    return figure
+
+
+@in_style
+def gain_of_each_bit(found):
+    """How many decibels each bit more wins: a dot for each draw, and a line at 6.02 dB.
+
+    found: {bits: SQNRs in decibels, (draws,)}, the same draws for every width. Returns the Figure.
     """
     by_label(found, "found", "SQNRs by bits")
-    bits = np.array(sorted(found))
-    figure, axis = new_figure(height=3.6)
-    last = float(np.mean(values_1d(found[bits[-1]], f"found[{bits[-1]}]")))
-    axis.plot(bits, last - 6.02 * (bits[-1] - bits), color=GREY, linestyle="--", label="6.02 dB for each bit")
-    for place, width in enumerate(bits):
-        decibels = values_1d(found[width], f"found[{width}]")
+    steps = list(pairwise(sorted(found)))
+    figure, axis = new_figure(height=3.2)
+    for place, (before, after) in enumerate(steps):
+        gains = values_1d(found[after], f"found[{after}]") - values_1d(found[before], f"found[{before}]")
         label = "measured, a dot for each draw" if place == 0 else None
-        axis.plot(np.full(decibels.size, width), decibels, "o", color=BLUE, markersize=7, label=label)
-    axis.set(xlabel="bits", ylabel="SQNR (dB)", xticks=bits)
-    axis.legend(loc="upper left")
+        axis.plot(np.full(gains.size, place), gains, "o", color=BLUE, markersize=7, alpha=0.6, label=label)
+    axis.axhline(6.02, color=ORANGE, linestyle="--", label="half the step: 6.02 dB")
+    axis.set(xticks=range(len(steps)), xticklabels=[f"{before} to {after}" for before, after in steps])
+    axis.set(xlabel="from how many bits to how many", ylabel="gain (dB)")
+    axis.legend(loc="upper right")
     return figure
 
 
@@ -102,7 +126,7 @@ def restored_numbers(x, x_hats):
         axis.plot(places, x, "x", color=GREY, markersize=9, markeredgewidth=2, label="x")
         axis.plot(places, x_hat, "o", color=BLUE, markersize=6, label="x̂")
         axis.axhline(0, color=GREY, linewidth=0.8)
-        axis.set(title=title, xlabel="number", xticks=places)
+        axis.set(title=title, xlabel="which number", xticks=places)
     np.atleast_1d(axes)[0].set_ylabel("real units")
     np.atleast_1d(axes)[-1].legend(loc="lower right")
     return figure
@@ -125,12 +149,14 @@ class TenNumbersDrawing(Drawing):
         left.plot(places, self.x, "x", color=GREY, markersize=10, markeredgewidth=2, label="x")
         (dots,) = left.plot(places, self.x, "o", color=BLUE, markersize=6, label="x̂")
         (rungs,) = left.plot([], [], "_", color=ORANGE, markersize=14, markeredgewidth=2, label="numbers with a code")
-        left.set(title="ten numbers and what comes back", xlabel="number", ylabel="real units", xticks=places)
+        left.set(title="ten numbers and what comes back", xlabel="which number", ylabel="real units", xticks=places)
         left.set(xlim=(-1.4, self.x.size - 0.5), ylim=(-limit, limit))
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
         bars = right.bar(places, np.ones(places.size), color=RED, hatch="//", edgecolor="white")
         (bound,) = right.plot([-0.5, places.size - 0.5], [1, 1], color=BLUE, linestyle="--")
-        right.set(title="error |x̂ − x| (dashed: half a step)", xlabel="number", ylabel="real units", xticks=places)
+        right.set(
+            title="error |x̂ − x| (dashed: half a step)", xlabel="which number", ylabel="real units", xticks=places
+        )
         right.set(ylim=(0, 0.8 * limit))
         self._artists = dots, rungs, bars, bound
         self.moving = (rungs, dots, *bars, bound)
@@ -148,7 +174,7 @@ class TenNumbersDrawing(Drawing):
         for bar, error in zip(bars, np.abs(x_hat - self.x), strict=True):
             bar.set_height(error)
         bound.set_ydata([qparams.scale / 2] * 2)
-        clipped = int((np.abs(self.x) > reach + qparams.scale / 2).sum())
+        clipped = int((np.abs(self.x) > reach * (1 + 1e-9)).sum())
         return (
             f"{bits} bits up to {reach:.1f}: {ruler.size} codes, one step is {qparams.scale:.4f}; largest error"
             f" {max_abs_error(self.x, x_hat):.4f}; {clipped} of {self.x.size} numbers clipped;"
