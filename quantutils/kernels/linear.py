@@ -1,5 +1,7 @@
 """Integer linear layers, dynamic and static, by any of the named rules."""
 
+import math
+
 import numpy as np
 from array_api_compat import array_namespace
 
@@ -53,11 +55,26 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     sw = arguments.weight_scales(weight_scale, channels, x)
     b = arguments.bias_array(bias, channels, x)
     codes, sx, zero_point = quantize_activations(x, rule, reduce_range)
-    a = _sums(codes, zero_point, weight_codes, rows)
+    return _scaled(found, codes, sx, zero_point, weight_codes, sw, b)
+
+
+def dynamic_rows(x, weight_codes, sw, b, rule, sums):
+    """`linear_dynamic` on arguments that were checked where a layer was made: finite float32 rows (rows, K) to (rows, N).
+
+    sw, b: as `arguments.weight_scales` and `arguments.bias_array` return them. sums: Σ of each row of weight_codes.
+    """
+    found = find_rule(rule, lambda: onednn_path(len(x), x.shape[1], len(weight_codes)))
+    return _scaled(found, *found.activations(x, found.reduce_range), weight_codes, sw, b, sums)
+
+
+def _scaled(found, codes, sx, zero_point, weight_codes, sw, b, sums=None):
+    """The real numbers (…, N) of activations' codes (…, K) times weights."""
+    xp = array_namespace(codes)
+    a = _sums(codes, zero_point, weight_codes, math.prod(codes.shape[:-1]), sums)
     sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused below
         parts = [found.dynamic(a[part, :], sx[part, :] if sx.ndim else sx, sw, b) for part in row_blocks(a)]
-    out = xp.reshape(xp.concat(parts), (*x.shape[:-1], channels))
+    out = xp.reshape(parts[0] if len(parts) == 1 else xp.concat(parts), (*codes.shape[:-1], len(weight_codes)))
     return real_array(out, "x times weight_scale, plus bias,")[0]
 
 
@@ -87,15 +104,30 @@ def linear_static(x_codes, x_qparams, weight_codes, weight_scale, bias, out_qpar
     return array_namespace(x).reshape(codes, (*x.shape[:-1], channels))
 
 
+def static_rows(codes, zero_point, weight_codes, sx, sw, b, sy, out_qparams, rule, relu, sums):
+    """`linear_static` on arguments that were checked where a layer was made: codes (rows, K) to uint8 (rows, N).
+
+    sx, sy: as `arguments.parameter` returns them; others as for `dynamic_rows`.
+    """
+    found = find_rule(rule, lambda: onednn_path(len(codes), codes.shape[1], len(weight_codes)), static=True)
+    a = _sums(codes, zero_point, weight_codes, len(codes), sums)
+    return _clipped(found.static, a, sx, sw, b, sy, out_qparams, relu)
+
+
 def scaled_to_codes(scale, a, x_qparams, sw, b, out_qparams, relu):
     """Exact sums (rows, N) by the static rule `scale` (of scaling.py) to uint8 codes."""
-    xp = array_namespace(a)
-    lowest = max(out_qparams.qmin, out_qparams.zero_point) if flag(relu, "relu") else out_qparams.qmin
     sx, sy = (arguments.parameter(qparams.scale, a) for qparams in (x_qparams, out_qparams))
-    parts = (scale(a[part, ...], sx, sw, b, sy, out_qparams.zero_point) for part in row_blocks(a))
     arguments.check_multiplier(sx, sw, sy)
+    return _clipped(scale, a, sx, sw, b, sy, out_qparams, flag(relu, "relu"))
+
+
+def _clipped(scale, a, sx, sw, b, sy, out_qparams, relu):
+    xp = array_namespace(a)
+    lowest = max(out_qparams.qmin, out_qparams.zero_point) if relu else out_qparams.qmin
+    parts = (scale(a[part, ...], sx, sw, b, sy, out_qparams.zero_point) for part in row_blocks(a))
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is clipped
-        return xp.concat([xp.astype(xp.clip(part, lowest, out_qparams.qmax), xp.uint8) for part in parts])
+        made = [xp.astype(xp.clip(part, lowest, out_qparams.qmax), xp.uint8) for part in parts]
+    return made[0] if len(made) == 1 else xp.concat(made)
 
 
 def _sizes(x, weight_codes, name):
@@ -111,13 +143,13 @@ def _sizes(x, weight_codes, name):
     return rows, weight_codes.shape[0]
 
 
-def _sums(codes, zero_point, weight_codes, rows):
-    """Σ (qx − zx)·qw, exact: int32 (rows, N)."""
+def _sums(codes, zero_point, weight_codes, rows, sums=None):
+    """Σ (qx − zx)·qw, exact: int32 (rows, N). sums: Σ qw of each output, where it is known."""
     xp = array_namespace(codes)
     codes = xp.reshape(codes, (rows, codes.shape[-1]))
     if hasattr(codes, "new_empty") and codes.shape[-1] <= LONGEST_FAST_K:
         from quantutils.kernels.product import centred_product  # only here: it imports torch, whose tensors these are
 
         narrow = codes if codes.dtype == xp.int8 else xp.astype(codes, xp.uint8, copy=False)
-        return centred_product(narrow, zero_point, xp.astype(weight_codes, xp.int8, copy=False))
+        return centred_product(narrow, zero_point, xp.astype(weight_codes, xp.int8, copy=False), sums)
     return integer_matmul(xp.astype(codes, xp.int16) - zero_point, xp.matrix_transpose(weight_codes))

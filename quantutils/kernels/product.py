@@ -40,11 +40,11 @@ def integer_product(x_codes, weight_codes):
     return integer_matmul(x_codes, transposed)
 
 
-def centred_product(x_codes, zero_point, weight_codes):
+def centred_product(x_codes, zero_point, weight_codes, sums=None):
     """Σ (qx − zx)·qw, exact: (rows, K) by (N, K) to (rows, N); int32, or int64 where int32 might not hold it.
 
     x_codes: int8, or uint8, which is shifted by 128 into int8 so that the fast kernel serves.
-    zero_point: a number, or (rows, 1).
+    zero_point: a number, or (rows, 1). sums: Σ qw of each output, int32 (N,), where it is known already.
     """
     _check_codes(x_codes, weight_codes)
     if not isinstance(zero_point, torch.Tensor):
@@ -61,9 +61,11 @@ def centred_product(x_codes, zero_point, weight_codes):
         x_codes, zero_point = (x_codes ^ 128).view(torch.int8), zero_point - 128
     if not per_row and zero_point == 0:
         return integer_product(x_codes, weight_codes)
-    # A row of ones more gives the sums of the weights, in the same pass over them.
-    product = integer_product(torch.cat([x_codes, x_codes.new_ones((1, x_codes.shape[1]))]), weight_codes)
-    product, sums = product[:-1], product[-1]
+    if sums is None:  # a row of ones more gives the sums of the weights, in the same pass over them
+        product = integer_product(torch.cat([x_codes, x_codes.new_ones((1, x_codes.shape[1]))]), weight_codes)
+        product, sums = product[:-1], product[-1]
+    else:
+        product = integer_product(x_codes, weight_codes)
     farthest = max(map(abs, zero_point.flatten().tolist()), default=0) if per_row else abs(zero_point)
     peak = 128 if weight_codes.dtype == torch.int8 else 255
     if x_codes.shape[1] * peak * (128 + farthest) > INT32_MAX:

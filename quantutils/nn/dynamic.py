@@ -1,16 +1,22 @@
 """Layers whose weights are integers and whose activations are quantized on the fly, at every call."""
 
+from functools import cached_property
+
 import torch
 from torch import nn
 
-from quantutils.affine import FLOAT32, choose_qparams
+from quantutils.affine import FLOAT32, choose_qparams, code_limits
 from quantutils.arrays import code_array, instance, real_array, row_blocks, whole_number
-from quantutils.kernels import linear_dynamic
-from quantutils.kernels.arguments import bias_array, float32_numbers
+from quantutils.kernels.arguments import bias_array, weight_scales
+from quantutils.kernels.linear import dynamic_rows
+from quantutils.kernels.product import centred_product
 from quantutils.kernels.rules import find_rule
-from quantutils.nn.product import centred_product
+from quantutils.nn.layers import IntegerLinear, float_parts
 from quantutils.nn.schemes import ActivationScheme, WeightScheme
-from quantutils.nn.weights import QuantizedWeight
+from quantutils.nn.weights import Exact, QuantizedWeight, storage_bits
+from quantutils.packing import unpack_codes
+
+LARGEST = float(FLOAT32.max) / 4
 
 
 def activation_codes(rows, scheme):
@@ -24,80 +30,90 @@ def activation_codes(rows, scheme):
         raise TypeError(f"rows has dtype {rows.dtype}; accepted: float32")
     if rows.ndim != 2:
         raise ValueError(f"rows has shape {tuple(rows.shape)}; accepted: (rows, K)")
-    bits = scheme.bits - scheme.reduce_range
-    per_token = scheme.per == "token"
+    return _codes(rows.detach(), scheme)
+
+
+def _codes(rows, scheme):
+    """`activation_codes` of checked rows; per tensor, choose_qparams and quantize spelled out in Python's numbers."""
     if rows.numel() == 0:
         return rows.to(torch.int8), 1.0, 0
-    rows = rows.detach()
-    low, high = (rows.amin(1), rows.amax(1)) if per_token else torch.aminmax(rows)
+    bits = scheme.bits - scheme.reduce_range
+    if scheme.per == "token":
+        return _codes_per_token(rows, bits, scheme.symmetric)
+    low, high = (end.item() for end in torch.aminmax(rows))
+    peak = max(-low, high)
+    if not peak <= LARGEST:
+        _refuse(rows, peak)
+    if peak < FLOAT32.tiny * 2.0**bits:
+        low = high = 0.0  # a range too narrow for a float32 scale is taken for zeros
+    qmin, qmax = code_limits(bits, scheme.symmetric, scheme.symmetric)
+    low, high = (-peak, peak) if scheme.symmetric and high > low else (min(low, 0.0), max(high, 0.0))
+    scale = (high - low) / (qmax - qmin) or 1.0
+    zero_point = 0 if scheme.symmetric else round(qmin - low / scale)
+    steps = torch.div(rows, scale).round_().clamp_(qmin - zero_point, qmax - zero_point)
+    return (steps.to(torch.int8) if scheme.symmetric else steps.add_(zero_point).to(torch.uint8)), scale, zero_point
+
+
+def _codes_per_token(rows, bits, symmetric):
+    low, high = torch.aminmax(rows, dim=1)
     peak = torch.maximum(-low, high)  # NaN where there is one among the rows
-    if not bool((peak <= FLOAT32.max / 4).all()):
-        real_array(rows, "x")  # which says how many are not finite
-        raise ValueError(
-            f"rows, the input x of a layer, reaches {float(peak.max()):g}; accepted: finite numbers up to"
-            f" {FLOAT32.max / 4}"
-        )
-    # A range too narrow for a float32 scale is taken for zeros, as an all-zero one is.
+    if not bool((peak <= LARGEST).all()):
+        _refuse(rows, float(peak.max()))
     narrow = peak < FLOAT32.tiny * 2.0**bits
     low, high = low.masked_fill(narrow, 0), high.masked_fill(narrow, 0)
-    qparams = choose_qparams(
-        low, high, bits, scheme.symmetric, scheme.symmetric, axis=0 if per_token else None, if_all_zero=1.0
+    qparams = choose_qparams(low, high, bits, symmetric, symmetric, axis=0, if_all_zero=1.0)
+    scale = torch.tensor(qparams.scale, dtype=torch.float32, device=rows.device)[:, None]
+    return qparams.quantize(rows), scale, torch.tensor(qparams.zero_point, device=rows.device)[:, None]
+
+
+def _refuse(rows, peak):
+    real_array(rows, "x")  # which says how many are not finite
+    raise ValueError(
+        f"rows, the input x of a layer, reaches {peak:g}; accepted: finite numbers up to {LARGEST} (float32's over 4)"
     )
-    codes = qparams.quantize(rows)
-    if not per_token:
-        return codes, qparams.scale, qparams.zero_point
-    scale = torch.tensor(qparams.scale, dtype=torch.float32)[:, None]
-    return codes, scale, torch.tensor(qparams.zero_point)[:, None]
 
 
-class DynamicLinear(nn.Module):
+class DynamicLinear(IntegerLinear):
     """Linear with integer weights; every call finds the range of its input, quantizes it, and multiplies integers.
 
     weight: QuantizedWeight (out, in). bias: float32 (out,) or None. activations: ActivationScheme.
     rule: None for our own order of rounding, or the name of a production kernel (quantutils.kernels.linear_dynamic),
-    which then decides how activations are quantized. Input and output are float32 (…, in) and (…, out).
+    which then decides how activations are quantized. Input and output are (…, in) and (…, out), of one dtype.
     """
 
     def __init__(self, weight, bias, activations=None, rule=None):
-        super().__init__()
-        self.weight, self.rule = instance(weight, QuantizedWeight, "weight"), rule
+        super().__init__(weight, bias)
+        self.rule = rule
         if rule is not None:
             find_rule(rule, lambda: "onednn_vnni")
         if activations is not None:
             instance(activations, ActivationScheme, "activations")
-        if bias is not None:
-            bias_array(instance(bias, torch.Tensor, "bias"), weight.shape[0], bias)
         self.activations = activations or ActivationScheme()
-        self.register_buffer("bias", None if bias is None else bias.detach().clone().float())
 
     @classmethod
     def from_float(cls, linear, weights=None, activations=None, rule=None):
         """The dynamically quantized twin of an nn.Linear."""
-        instance(linear, nn.Linear, "linear")
         weights = WeightScheme() if weights is None else instance(weights, WeightScheme, "weights")
-        return cls(QuantizedWeight.from_float(linear.weight, weights), linear.bias, activations, rule)
+        weight, bias = float_parts(instance(linear, nn.Module, "linear"))
+        return cls(QuantizedWeight.from_float(weight, weights), bias, activations, rule)
 
-    @property
-    def in_features(self):
-        """Length of one input vector."""
-        return self.weight.shape[1]
+    def computed(self, rows):
+        """float32 (rows, in) to (rows, out)."""
+        if self.rule is None:
+            return self._scaled_product(*_codes(rows, self.activations))
+        real_array(rows, "x")
+        return dynamic_rows(rows, self.weight.codes(), *self._parameters, self.rule, self.weight.sums)
 
-    def forward(self, x):
-        """float32 (…, in) to float32 (…, out). Raises TypeError or ValueError for what `real_array` refuses."""
-        x, _ = real_array(instance(x, torch.Tensor, "x"), "x", look=False)  # whoever finds its range will see
-        if x.ndim == 0 or x.shape[-1] != self.in_features:
-            raise ValueError(f"x has shape {tuple(x.shape)}; accepted: (…, {self.in_features})")
-        if self.rule is not None:
-            return linear_dynamic(x, self.weight.codes(), self.weight.scale.numpy(), self.bias, rule=self.rule)
-        rows = float32_numbers(x, "x").reshape(-1, self.in_features)
-        codes, scale, zero_point = activation_codes(rows, self.activations)
-        out = self._scaled_product(codes, scale, zero_point)
-        return out.reshape(*x.shape[:-1], self.weight.shape[0])
+    @cached_property
+    def _parameters(self):
+        """Scales and bias as the kernels of a named rule take them."""
+        channels, codes = self.weight.shape[0], self.weight.packed
+        return weight_scales(self.weight.scale.cpu().numpy(), channels, codes), bias_array(self.bias, channels, codes)
 
     def _scaled_product(self, codes, scale, zero_point):
-        weight_codes = self.weight.codes()
-        if self.weight.scheme.per != "group":
-            exact = centred_product(codes, zero_point, weight_codes)
+        weight_codes, per = self.weight.codes(), self.weight.scheme.per
+        if per != "group":
+            exact = centred_product(codes, zero_point, weight_codes, self.weight.sums)
             out = torch.empty(exact.shape, device=exact.device)
             for part in row_blocks(exact):
                 own = scale[part] if isinstance(scale, torch.Tensor) else scale
@@ -117,17 +133,22 @@ class DynamicLinear(nn.Module):
         """What a printed model shows of this layer."""
         scheme = self.weight.scheme
         how = f"rule={self.rule}" if self.rule else f"activations {self.activations.bits} bits a {self.activations.per}"
-        return f"{self.in_features} → {self.weight.shape[0]}, weights {scheme.bits} bits a {scheme.per}, {how}"
+        return f"{self.in_features} → {self.out_features}, weights {scheme.bits} bits a {scheme.per}, {how}"
 
 
-class QuantizedEmbedding(nn.Module):
-    """Embedding whose rows are integers, each row with its own scale; only the rows that are looked up are restored."""
+class QuantizedEmbedding(Exact):
+    """Embedding whose rows are integers, each row with its own scale; only the rows that are looked up are restored.
+
+    What comes out has the dtype that the rows had before.
+    """
+
+    max_norm, scale_grad_by_freq, sparse = None, False, False  # as nn.Embedding answers without these options
 
     def __init__(self, weight, padding_idx=None):
         super().__init__()
         self.weight, self.padding_idx = instance(weight, QuantizedWeight, "weight"), padding_idx
         if len(weight.shape) != 2:
-            raise ValueError(f"weight has shape {weight.shape}; accepted: (rows, features)")
+            raise ValueError(f"weight has shape {tuple(weight.shape)}; accepted: (rows, features)")
         if padding_idx is not None:
             whole_number(padding_idx, "padding_idx", -weight.shape[0], weight.shape[0] - 1)
 
@@ -139,17 +160,38 @@ class QuantizedEmbedding(nn.Module):
         scheme = WeightScheme() if weights is None else instance(weights, WeightScheme, "weights")
         return cls(QuantizedWeight.from_float(embedding.weight, scheme), embedding.padding_idx)
 
-    def forward(self, indices):
-        """Integer indices (…) to float32 (…, features). Raises TypeError or ValueError for other indices."""
-        code_array(instance(indices, torch.Tensor, "indices"), "indices", 0, self.weight.shape[0] - 1)
+    @property
+    def num_embeddings(self):
+        """How many rows."""
+        return self.weight.shape[0]
+
+    @property
+    def embedding_dim(self):
+        """Length of one row."""
+        return self.weight.shape[1]
+
+    def forward(self, input):
+        """Integer indices (…) to (…, features). Raises TypeError or ValueError for other indices."""
+        indices, scheme, scale = instance(input, torch.Tensor, "indices"), self.weight.scheme, self.weight.scale
+        code_array(indices, "indices", 0, self.weight.shape[0] - 1)
         indices = indices.long()
-        scheme = self.weight.scheme
-        rows = self.weight.codes()[indices].float()
+        rows = self.rows(indices).float()
         if scheme.per == "tensor":
-            return rows * self.weight.scale
-        if scheme.per == "channel":
-            return rows * self.weight.scale[indices][..., None]
-        return rows * self.weight.scale[indices].repeat_interleave(scheme.group_size, dim=-1)
+            out = rows * scale
+        elif scheme.per == "channel":
+            out = rows * scale[indices][..., None]
+        else:
+            out = rows * scale[indices].repeat_interleave(scheme.group_size, dim=-1)
+        return out.to(self.weight.dtype)
+
+    def rows(self, indices):
+        """The codes of some rows: (…, features), int8."""
+        (count, features), width = self.weight.shape, storage_bits(self.weight.scheme.bits)
+        if width == 8 or features * width % 8:  # a row that ends within a byte cannot be unpacked alone
+            return self.weight.codes()[indices]
+        packed = self.weight.packed.reshape(count, -1)[indices].cpu().numpy()
+        codes = torch.from_numpy(unpack_codes(packed.reshape(-1), width, indices.numel() * features))
+        return codes.reshape(*indices.shape, features).to(indices.device)
 
     def extra_repr(self):
         """What a printed model shows of this layer."""
