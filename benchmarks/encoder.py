@@ -13,7 +13,8 @@ from torch import nn
 
 from benchmarks import encoder_peers
 from benchmarks.timing import in_turns, result, significant
-from quantutils import storage, zoo
+from quantutils import zoo
+from quantutils.workflow import storage
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.workflow import quantize_dynamic, quantize_weights
 

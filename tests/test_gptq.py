@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from quantutils.gptq import gptq, gram_matrix, searched_scale
+from quantutils.nn.gptq import gptq, gram_matrix, searched_scale
 from quantutils.nn import QuantizedWeight, WeightScheme
 
 GROUPS = WeightScheme(4, "group", 8, True)

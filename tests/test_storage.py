@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tagger import Tagger
 from torch import nn
 
-from quantutils import storage
+from quantutils.workflow import storage
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.workflow import quantize_dynamic
 

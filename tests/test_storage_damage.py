@@ -17,7 +17,7 @@ from tagger import Tagger
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
-from quantutils import storage
+from quantutils.workflow import storage
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.workflow import convert, prepare, quantize_dynamic
 
@@ -210,7 +210,7 @@ def test_a_pickle_s_code_never_runs(write, tmp_path):
 WATCHED = """
 import sys, torch
 sys.path.insert(0, {tests!r})
-from quantutils import storage
+from quantutils.workflow import storage
 from tagger import Tagger
 storage.load({path!r}, Tagger())
 seen = []

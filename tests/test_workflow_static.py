@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.ao import quantization as torch_ao
 
-from quantutils import storage
+from quantutils.workflow import storage
 from quantutils.nn import ActivationScheme, Codes, Dequantize, Quantize, StaticConv2d, StaticLinear, WeightScheme
 from quantutils.observers import MSE, MinMax, Percentile
 from quantutils.workflow import convert, prepare, report

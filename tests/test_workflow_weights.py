@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from quantutils import storage
+from quantutils.workflow import storage
 from quantutils.nn import ActivationScheme, QuantizedEmbedding, QuantizedWeight, WeightOnlyLinear, WeightScheme
 from quantutils.workflow import quantize_dynamic, quantize_weights, report
 

@@ -12,7 +12,7 @@ import sys
 
 import torch
 
-from quantutils import storage
+from quantutils.workflow import storage
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.workflow import convert, prepare, prepare_qat
 from quantutils.zoo import correct, digits, digits_cnn, qat_file, trained_on_digits

@@ -102,10 +102,10 @@ class DynamicLinear(IntegerLinear):
         if self.rule is None:
             return self._scaled_product(*_codes(rows, self.activations))
         real_array(rows, "x")
-        return dynamic_rows(rows, self.weight.codes(), *self._parameters, self.rule, self.weight.sums)
+        return dynamic_rows(rows, self.weight.codes(), *self.ready, self.rule, self.weight.sums)
 
     @cached_property
-    def _parameters(self):
+    def ready(self):
         """Scales and bias as the kernels of a named rule take them."""
         channels, codes = self.weight.shape[0], self.weight.packed
         return weight_scales(self.weight.scale.cpu().numpy(), channels, codes), bias_array(self.bias, channels, codes)

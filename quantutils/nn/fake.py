@@ -153,7 +153,8 @@ class FakeWeight(nn.Module):
 
     def forward(self, weight):
         """The weight as its codes would give it back, with a gradient."""
-        scale = self.scheme.spread(self.scales(weight), weight.ndim).to(weight.dtype)
+        scale = self.scheme.spread(self.scales(weight), weight.ndim)
+        scale = scale.double() if weight.dtype == torch.float64 else scale  # half types are computed in float32
         simulate = fake_quantize_lsq if self.method == "lsq" else fake_quantize_ste
         return simulate(weight, scale, 0, self.qmin, self.qmax)
 
@@ -179,7 +180,9 @@ class FakeActivation(nn.Module):
             raise ValueError("x is an empty batch; accepted in training: at least one example")
         low, high = (end.float() for end in torch.aminmax(x.detach()))
         if not math.isfinite(float(low) + float(high)):
-            raise ValueError("x holds NaN or infinite values; accepted in training: finite numbers, whose range is kept")
+            raise ValueError(
+                "x holds NaN or infinite values; accepted in training: finite numbers, whose range is kept"
+            )
         low, high = low.clamp(max=0), high.clamp(min=0)
         first = int(self.seen) == 0
         momentum = 1.0 if first else self.momentum

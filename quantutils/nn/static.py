@@ -105,7 +105,7 @@ class _StaticLayer(Exact):
         return self.product(x)
 
     @cached_property
-    def _parameters(self):
+    def ready(self):
         """Scale of the input, scales of the weights, bias, scale of the output, as the kernels take them."""
         channels, codes = self.weight.shape[0], self.weight.packed
         sx, sy = (parameter(qparams.scale, codes) for qparams in (self.input_qparams, self.output_qparams))
@@ -141,7 +141,7 @@ class StaticLinear(_StaticLayer):
 
     def product(self, codes):
         """The layer on codes whose shape fits."""
-        (sx, sw, b, sy), weight = self._parameters, self.weight
+        (sx, sw, b, sy), weight = self.ready, self.weight
         rows, zero_point, out = codes.reshape(-1, codes.shape[-1]), self.input_qparams.zero_point, self.output_qparams
         made = static_rows(rows, zero_point, weight.codes(), sx, sw, b, sy, out, self.rule, self.relu, weight.sums)
         return made.reshape(*codes.shape[:-1], weight.shape[0])
