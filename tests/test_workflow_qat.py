@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
-from quantutils import MinMax, storage, zoo
+from quantutils import MinMax, zoo
 from quantutils.nn import ActivationScheme, Codes, Dequantize, StaticConv2d, StaticLinear, WeightScheme
 from quantutils.nn.fake import FakeActivation, FakeQuantized, FakeWeight
-from quantutils.workflow import convert, prepare_qat, report
+from quantutils.workflow import convert, prepare_qat, report, storage
 from quantutils.zoo.trained import BITS, WAYS
 
 METHODS = ("ste", "lsq")

@@ -77,7 +77,7 @@ def within_the_budget(answer):
     import torch
 
     from quantutils import zoo
-from quantutils.workflow import storage
+    from quantutils.workflow import storage
 
     model = getattr(answer, "model", answer)
     if isinstance(answer, (str, os.PathLike)):

@@ -37,7 +37,7 @@ class IntegerLinear(Exact):
     makes of float32 rows.
     """
 
-    def __init__(self, weight, bias):
+    def __init__(self, weight, bias=None):
         super().__init__()
         self.weight = instance(weight, QuantizedWeight, "weight")
         if len(weight.shape) != 2:

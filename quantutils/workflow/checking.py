@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from quantutils.nn.fake import float_product
-from quantutils.workflow.graph import ROOT, Graph, Site
+from quantutils.workflow.graph import ROOT, Site, calls
 from quantutils.workflow.nested import copied, first_tensor, run, tensors
 
 
@@ -39,10 +39,8 @@ def check_copy(model, graph, example):
     found_at, found = outputs_of(graph, sites, example)
     if _alike(wanted, found):
         return
-    for name, site in sites.items():
-        calls = wanted_at[site.stands_for]
-        call = int(name.rpartition("@")[2]) if "@" in name else 0
-        reference = first_tensor(calls[call]) if call < len(calls) else None
+    for (name, site), call in zip(sites.items(), calls(model, [site.stands_for for site in sites.values()]), strict=True):
+        reference = first_tensor(wanted_at[site.stands_for][call : call + 1])
         if reference is not None and not _alike(reference.relu() if site.relu else reference, found_at[name]):
             raise ValueError(f"{_where(name)}: the prepared copy differs from the given model here; {_AWAY}")
     raise ValueError(f"the prepared copy differs from the given model after its last layer; {_AWAY}")
@@ -131,7 +129,3 @@ def _near(wanted, simulated, found):
                 return False
     return True
 
-
-def is_graph(model):
-    """Whether prepare or prepare_qat made it."""
-    return isinstance(model, Graph) and hasattr(model, "recipe_of_layers")

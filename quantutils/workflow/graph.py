@@ -65,7 +65,8 @@ class Holder(nn.Module):
 
 class Site(nn.Module):
     """A layer to quantize, in its place in the graph. layer: an nn.Linear or nn.Conv2d, with what was folded into it.
-    relu: whether a ReLU is fused. stands_for: name of the last module that it stands for. It computes in float.
+    relu: whether a ReLU is fused. stands_for: name, in the given model, of the layer or of the BatchNorm folded into it.
+    It computes in float.
     """
 
     def __init__(self, layer, name, relu, stands_for):
@@ -258,6 +259,8 @@ def traced(model, example, exclude=()):
             held[node] = _attribute(module, node.target)
         elif node.op == "call_module":  # torch's own check of shapes
             graph.erase_node(node)
+        elif node.target in (aten.view.default, aten._unsafe_view.default):  # an integer layer's output may lie otherwise
+            node.target = aten.reshape.default
     shapes = [
         tuple(size if isinstance(size, int) else None for size in node.meta["val"].shape)
         for node in graph.nodes
@@ -362,6 +365,21 @@ def _put_tensor(root, path, tensor, model):
     return f"{owner}.{last}".lstrip(".")
 
 
+def calls(model, names):
+    """[which call of its module each name stands for], for names of modules of `model` in the order in which they run."""
+    counts, found = {}, []
+    for name in names:
+        module = model.get_submodule(name)
+        counts[module] = counts.get(module, -1) + 1
+        found.append(counts[module])
+    return found
+
+
+def source_of(name):
+    """The name in the given model of a layer of a graph: "layer" for "layer@1", its second call."""
+    return re.sub(r"@\d+$", "", name).removeprefix(ROOT)
+
+
 def _place_sites(made, model, held, left_out):
     """Put a Site in the place of every operation of a layer that has a static form."""
     graph, layers, uses = made.graph, {}, {}
@@ -384,12 +402,11 @@ def _place_sites(made, model, held, left_out):
             stands_for = path_of(norm)
         relu = _follower(last, aten.relu.default)
         if relu is not None:
-            last, after = relu, path_of(relu)
-            stands_for = after if after and type(model.get_submodule(after)) is nn.ReLU else stands_for
+            last = relu
         with graph.inserting_before(node):
             call = graph.call_module(name, (x,))
             call.meta = dict(last.meta)
-        _put(made, name, Site(layer, path, relu is not None, stands_for))
+        _put(made, name, Site(layer, name, relu is not None, stands_for))
         chain = _chain(node, last)
         last.replace_all_uses_with(call)
         for each in reversed(chain):

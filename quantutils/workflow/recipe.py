@@ -31,16 +31,19 @@ class Recipe:
     @classmethod
     def of(cls, plain):
         """The Recipe of plain values. Raises TypeError, KeyError or ValueError for what `plain` never gave."""
-        weights, activations = WeightScheme(**plain["weights"]), plain["activations"]
+        weights, activations, rule = WeightScheme(**plain["weights"]), plain["activations"], plain["rule"]
         activations = ActivationScheme(**activations) if activations is not None else None
         made = cls(**{**plain, "weights": weights, "activations": activations})
-        static = made.kind in ("StaticLinear", "StaticConv2d")
-        if made.rule not in (None, *NAMES) or made.kind not in KINDS or not isinstance(made.relu, bool):
-            raise ValueError(f"rule {made.rule!r}, kind {made.kind!r}, relu {made.relu!r}")
-        if (static and made.rule in (None, "torchao")) or (
-            made.kind == "WeightOnlyLinear" and (made.rule or activations)
-        ):
-            raise ValueError(f"rule {made.rule!r} for a {made.kind}")
+        given = {
+            "WeightOnlyLinear": rule is None and activations is None,
+            "DynamicLinear": rule is not None or activations is not None,
+            "StaticLinear": rule not in (None, "torchao"),
+            "StaticConv2d": rule not in (None, "torchao"),
+        }
+        if rule not in (None, *NAMES) or made.kind not in KINDS or not isinstance(made.relu, bool):
+            raise ValueError(f"kind {made.kind!r}, rule {rule!r}, relu {made.relu!r}")
+        if not given.get(made.kind, True):
+            raise ValueError(f"rule {rule!r} and activations {activations} for a {made.kind}")
         return made
 
 

@@ -1,7 +1,6 @@
 """What quantization did to a model, layer by layer: bits, bytes, noise, and what was left in float and why."""
 
 import math
-import re
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +8,7 @@ from torch import nn
 
 from quantutils.errors import sqnr_db
 from quantutils.nn import StaticConv2d, StaticLinear
-from quantutils.workflow.graph import ROOT
+from quantutils.workflow.graph import Graph, calls, source_of
 from quantutils.workflow.nested import copied, first_tensor, run
 from quantutils.workflow.progress import with_progress
 from quantutils.workflow.recipe import is_linear, row_of
@@ -79,22 +78,23 @@ def report(model, data, float_model=None):
     quantized = {name: module for name, module in model.named_modules() if hasattr(module, "recipe")}
     if not quantized:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
-    # A layer that a graph calls in several places has a name for each: "layer", "layer@1" …
-    sources = {name: re.sub(r"@\d+$", "", name).removeprefix(ROOT) for name in quantized}
+    order = [name for name in (model.sites() if isinstance(model, Graph) else quantized) if name in quantized]
+    sources = {name: source_of(name) for name in order}
     missing = set(sources.values()) - {name for name, _ in float_model.named_modules(remove_duplicate=False)}
     if missing:
         raise ValueError(
             f"float_model lacks {', '.join(sorted(missing))}; accepted: the model that model was made from"
         )
-    lasts = {name: layer.recipe.stands_for or sources[name] for name, layer in quantized.items()}
+    lasts = {name: quantized[name].recipe.stands_for or source for name, source in sources.items()}
     wanted, inputs, output = _recorded(float_model, {*lasts.values(), *sources.values()}, data)
     found, _, quantized_output = _recorded(model, quantized, data)
+    places = zip(order, calls(float_model, sources.values()), calls(float_model, lasts.values()), strict=True)
     rows = []
-    for name, layer in with_progress(quantized.items(), "comparing layers"):
-        source, call = float_model.get_submodule(sources[name]), int((name.rsplit("@", 1) + ["0"])[1])
+    for name, first, last in with_progress(places, "comparing layers"):
+        layer, source = quantized[name], float_model.get_submodule(sources[name])
         running = alone = given = None
-        if found[name] and len(wanted[lasts[name]]) > call:
-            given, reference = inputs[sources[name]][call], wanted[lasts[name]][call]
+        if found[name] and len(wanted[lasts[name]]) > last:
+            given, reference = inputs[sources[name]][first], wanted[lasts[name]][last]
             reference = reference.relu() if layer.recipe.relu else reference
             with torch.no_grad():
                 again = first_tensor(layer(*given[0], **given[1]))

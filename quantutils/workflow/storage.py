@@ -7,7 +7,6 @@ the caller.
 import contextlib
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from quantutils.nn.layers import float_parts
 from quantutils.nn.static import HeldQParams
 from quantutils.packing import pack_codes, unpack_codes, weight_bytes
 from quantutils.workflow.conversion import with_integers
-from quantutils.workflow.graph import ROOT, Graph, Site, traced
+from quantutils.workflow.graph import Graph, Site, source_of, traced
 from quantutils.workflow.recipe import Recipe, dynamic_twin, is_linear, row_of, static_twin
 from quantutils.workflow.replacing import Origin, need_module, with_twins
 
@@ -98,7 +97,7 @@ def load(path, model, example=None):
         raise FileNotFoundError(f"path is {str(path)!r}, where no file exists; accepted: a file that save wrote")
     recipes, tensors, outline = _read(path)
     names = {name for name, _ in model.named_modules(remove_duplicate=False)}
-    missing = sorted(name for name in recipes if re.sub(r"@\d+$", "", name).removeprefix(ROOT) not in names)
+    missing = sorted(name for name in recipes if source_of(name) not in names)
     if missing:
         raise ValueError(f"path holds layers that model lacks: {', '.join(missing)}; accepted: the model saved there")
     if not any(recipe.kind in ("StaticLinear", "StaticConv2d") for recipe in recipes.values()):
@@ -141,7 +140,7 @@ def _static(model, recipes, tensors, example):
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(stubs or "\0")}
     for name, recipe in recipes.items():
         if name not in sites:
-            source = type(model.get_submodule(re.sub(r"@\d+$", "", name).removeprefix(ROOT))).__name__
+            source = type(model.get_submodule(source_of(name))).__name__
             raise ValueError(f"path holds a {recipe.kind} at {name!r}, where model has a {source}")
         site = sites[name]
         if recipe.kind != row_of(type(site.layer)).static.__name__:
