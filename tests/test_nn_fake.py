@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from quantutils import QParams
-from quantutils.nn import ActivationScheme, Codes, WeightScheme
+from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.nn.fake import (
     FakeActivation,
     FakeQuantized,
