@@ -1,12 +1,11 @@
 """A layer's weights as integers: really packed below 8 bits, with the scales that turn them back."""
 
 import math
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils import _pytree
 
 from quantutils.affine import FLOAT32, QParams
 from quantutils.arrays import code_array, instance, real_array, whole_number
@@ -162,37 +161,46 @@ class QuantizedWeight(Exact):
         self.dtype = fn(torch.zeros((), dtype=self.dtype, device=self.scale.device)).dtype
         return super()._apply(fn, recurse)
 
-    # What models read of a weight.
+    # What models read of a weight: whatever they do with it, they get the dequantized tensor, which they cannot write.
 
     @property
     def device(self):
         """Where the codes are."""
         return self.packed.device
 
-    @property
-    def ndim(self):
-        """How many axes."""
-        return len(self.shape)
+    def tensor(self):
+        """The dequantized weight in its own dtype."""
+        return self.dequantize().to(self.dtype)
 
-    @property
-    def T(self):  # noqa: N802 - as a tensor's
-        """The dequantized weight, transposed."""
-        return self.dequantize().to(self.dtype).T
-
-    def size(self, dim=None):
-        """The shape, or the size of one axis."""
-        return self.shape if dim is None else self.shape[dim]
-
-    def numel(self):
-        """How many weights."""
-        return math.prod(self.shape)
+    def __getattr__(self, name):
+        """Attributes of a tensor (T, ndim, unsqueeze …) are those of the dequantized weight."""
+        if name in READ:
+            return getattr(self.tensor(), name)
+        return super().__getattr__(name)
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
-        """Called by torch for a function that was given a QuantizedWeight: it sees the dequantized weight."""
-        tensor = lambda value: value.dequantize().to(value.dtype) if isinstance(value, QuantizedWeight) else value  # noqa: E731
-        leaf = {"is_leaf": lambda value: isinstance(value, QuantizedWeight)}
-        return func(*_pytree.tree_map(tensor, args, **leaf), **_pytree.tree_map(tensor, kwargs or {}, **leaf))
+        """Called by torch for a function that was given a QuantizedWeight."""
+        read = partial(mapped_objects, QuantizedWeight, QuantizedWeight.tensor)
+        return func(*read(args), **read(kwargs or {}))
+
+
+READ = {name for name in dir(torch.Tensor) if name[0] != "_" and name[-1] != "_"} - {*dir(nn.Module), "data"}
+for _name in "getitem add radd sub rsub mul rmul truediv rtruediv matmul rmatmul neg pow".split():
+    setattr(
+        QuantizedWeight,
+        f"__{_name}__",
+        lambda self, *others, _name=f"__{_name}__": getattr(self.tensor(), _name)(*others),
+    )
+
+
+def mapped_objects(kind, function, value):
+    """`value` with function(object) for every object of that kind in its tuples, lists and dicts."""
+    if isinstance(value, kind):
+        return function(value)
+    if isinstance(value, dict):
+        return {key: mapped_objects(kind, function, each) for key, each in value.items()}
+    return type(value)(mapped_objects(kind, function, each) for each in value) if type(value) in (list, tuple) else value
 
 
 def _packed_signed(codes, width):
