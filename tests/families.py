@@ -14,10 +14,12 @@ def _made(name, config, example, **choices):
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    if any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules()):
-        with torch.no_grad():
-            for _ in range(30):  # fresh statistics are none
-                run(model.train(), example)
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    with torch.no_grad():
+        for norm in norms:  # so that fifty random layers in a row do not turn noise into signal
+            norm.weight.fill_(0.2), norm.bias.fill_(1.0)
+        for _ in range(30 if norms else 0):  # fresh statistics are none
+            run(model.train(), example)
     return model.eval(), example
 
 
