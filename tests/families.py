@@ -39,9 +39,7 @@ FAMILIES = {
         {"input_ids": _words(), "attention_mask": torch.ones(2, 12, dtype=torch.int64)},
         **TEXT,
     ),
-    "ALBERT": lambda: _made(
-        "AlbertForMaskedLM", "AlbertConfig", {"input_ids": _words()}, embedding_size=16, **TEXT
-    ),
+    "ALBERT": lambda: _made("AlbertForMaskedLM", "AlbertConfig", {"input_ids": _words()}, embedding_size=16, **TEXT),
     "DeBERTa": lambda: _made("DebertaV2ForMaskedLM", "DebertaV2Config", {"input_ids": _words()}, **TEXT),
     "T5": lambda: _made(
         "T5ForConditionalGeneration",

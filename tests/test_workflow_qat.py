@@ -165,7 +165,10 @@ def test_training_lowers_the_loss_where_post_training_cannot():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: convert(prepare_qat(nn.Linear(4, 2), X)), r"layer '\(model\)' was never run in training mode.*model\.train\(\)"),
+        (
+            lambda: convert(prepare_qat(nn.Linear(4, 2), X)),
+            r"layer '\(model\)' was never run in training mode.*model\.train\(\)",
+        ),
         (lambda: only_evaluated(), "layer '\\(model\\)': an activation has no range yet"),
         (lambda: prepare_qat(nn.Linear(4, 2), X, method=MinMax()), "an observer, which watches and simulates nothing"),
         (lambda: prepare_qat(nn.Linear(4, 2), X, method=MinMax), "an observer, which watches and simulates nothing"),

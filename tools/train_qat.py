@@ -33,7 +33,7 @@ def trained(model):
 
 def after_training(model, bits):
     """The float model quantized after training, calibrated with the first training images."""
-    prepared = prepare(model, *schemes(bits))
+    prepared = prepare(model, digits().train_images[:CALIBRATION], *schemes(bits))
     prepared(digits().train_images[:CALIBRATION])
     return convert(prepared)
 
@@ -47,7 +47,7 @@ def main():
     for bits in BITS:
         made = {"ptq": after_training(given, bits), "control": after_training(control, bits)}
         for method in ("ste", "lsq"):
-            made[method] = convert(trained(prepare_qat(given, *schemes(bits), method)))
+            made[method] = convert(trained(prepare_qat(given, data.train_images[:CALIBRATION], *schemes(bits), method)))
         for way, model in made.items():
             path = qat_file(way, bits)
             path.parent.mkdir(exist_ok=True)

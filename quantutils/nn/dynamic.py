@@ -94,10 +94,10 @@ class DynamicLinear(IntegerLinear):
     def from_float(cls, linear, weights=None, activations=None, rule=None):
         """The dynamically quantized twin of an nn.Linear."""
         weights = WeightScheme() if weights is None else instance(weights, WeightScheme, "weights")
-        weight, bias = float_parts(instance(linear, nn.Module, "linear"))
+        weight, bias = float_parts(linear)
         return cls(QuantizedWeight.from_float(weight, weights), bias, activations, rule)
 
-    def computed(self, rows):
+    def _computed(self, rows):
         """float32 (rows, in) to (rows, out)."""
         if self.rule is None:
             return self._scaled_product(*_codes(rows, self.activations))
@@ -175,7 +175,7 @@ class QuantizedEmbedding(Exact):
         indices, scheme, scale = instance(input, torch.Tensor, "indices"), self.weight.scheme, self.weight.scale
         code_array(indices, "indices", 0, self.weight.shape[0] - 1)
         indices = indices.long()
-        rows = self.rows(indices).float()
+        rows = self._rows(indices).float()
         if scheme.per == "tensor":
             out = rows * scale
         elif scheme.per == "channel":
@@ -184,7 +184,7 @@ class QuantizedEmbedding(Exact):
             out = rows * scale[indices].repeat_interleave(scheme.group_size, dim=-1)
         return out.to(self.weight.dtype)
 
-    def rows(self, indices):
+    def _rows(self, indices):
         """The codes of some rows: (…, features), int8."""
         (count, features), width = self.weight.shape, storage_bits(self.weight.scheme.bits)
         if width == 8 or features * width % 8:  # a row that ends within a byte cannot be unpacked alone

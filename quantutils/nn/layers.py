@@ -9,6 +9,9 @@ from quantutils.nn.weights import Exact, QuantizedWeight
 
 def float_parts(layer):
     """Weight (outputs first) and bias of a Linear, or of the transformers library's Conv1D, whose inputs are first."""
+    instance(layer, torch.nn.Module, "linear")
+    if not isinstance(getattr(layer, "weight", None), torch.Tensor):
+        raise TypeError(f"linear is a {type(layer).__name__}; accepted: a layer with one weight, such as nn.Linear")
     return (layer.weight.T if type(layer).__name__ == "Conv1D" else layer.weight), layer.bias
 
 
@@ -22,7 +25,7 @@ class ThroughWeights(torch.autograd.Function):
     def forward(ctx, x, layer):
         """What the layer computes."""
         ctx.layer = layer
-        return layer.computed(x)
+        return layer._computed(x)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -33,7 +36,7 @@ class ThroughWeights(torch.autograd.Function):
 class IntegerLinear(Exact):
     """A linear layer with integer weights. weight: QuantizedWeight (out, in). bias: float (out,) or None.
 
-    Input (…, in) and output (…, out) have one dtype; products are computed for float32. computed(x): what a subclass
+    Input (…, in) and output (…, out) have one dtype; products are computed for float32. _computed(x): what a subclass
     makes of float32 rows.
     """
 
@@ -78,6 +81,6 @@ class IntegerLinear(Exact):
         if torch.is_grad_enabled() and x.requires_grad:
             out = ThroughWeights.apply(rows, self)
         else:
-            out = self.computed(rows.detach())
+            out = self._computed(rows.detach())
         out = out.reshape(*x.shape[:-1], self.weight.shape[0])
         return out if x.dtype == torch.float32 else out.to(x.dtype)

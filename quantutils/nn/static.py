@@ -35,7 +35,7 @@ class HeldQParams(Exact):
         """The QParams."""
         return QParams(float(self.scale), *self.codes.tolist())
 
-    def hold(self, other):
+    def _hold(self, other):
         """Take over the parameters of another HeldQParams."""
         self.scale.copy_(other.scale), self.codes.copy_(other.codes), self._forget()
 
@@ -49,10 +49,6 @@ class HeldQParams(Exact):
     def forward(self, codes):
         """Codes to floats."""
         return self.qparams.dequantize(codes).to(self.dtype)
-
-    def relu(self, codes):
-        """Codes below the zero point become the zero point: exactly max(x̂, 0)."""
-        return codes.clamp(min=self.qparams.zero_point)
 
     def extra_repr(self):
         """What a printed model shows of them."""
@@ -101,8 +97,8 @@ class _StaticLayer(Exact):
             x = self.input.quantize(x)
         self._check_shape(tuple(x.shape))
         if torch.compiler.is_compiling():
-            return torch._dynamo.disable(self.product)(x)
-        return self.product(x)
+            return torch._dynamo.disable(self._product)(x)
+        return self._product(x)
 
     @cached_property
     def ready(self):
@@ -139,7 +135,7 @@ class StaticLinear(_StaticLayer):
         if not shape or shape[-1] != self.weight.shape[1]:
             raise ValueError(f"x has shape {shape}; accepted: (…, {self.weight.shape[1]})")
 
-    def product(self, codes):
+    def _product(self, codes):
         """The layer on codes whose shape fits."""
         (sx, sw, b, sy), weight = self.ready, self.weight
         rows, zero_point, out = codes.reshape(-1, codes.shape[-1]), self.input_qparams.zero_point, self.output_qparams
@@ -159,7 +155,7 @@ class StaticConv2d(_StaticLayer):
         if len(shape) != 4 or shape[1] != channels:
             raise ValueError(f"x has shape {shape}; accepted: (batch, {channels}, height, width)")
 
-    def product(self, codes):
+    def _product(self, codes):
         """The layer on codes whose shape fits."""
         weight, scale = self.weight.codes(), self.weight.scale.cpu().numpy()
         given = (codes, self.input_qparams, weight, scale, self.bias, self.output_qparams)

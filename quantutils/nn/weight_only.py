@@ -22,7 +22,7 @@ class WeightOnlyLinear(IntegerLinear):
         weight, bias = float_parts(linear)
         return cls(QuantizedWeight.from_float(weight, weights), bias)
 
-    def computed(self, rows):
+    def _computed(self, rows):
         """float32 (rows, in) to (rows, out)."""
         real_array(rows, "x")
         return nn.functional.linear(rows, self.weight.dequantize(), self.bias)

@@ -168,20 +168,20 @@ class QuantizedWeight(Exact):
         """Where the codes are."""
         return self.packed.device
 
-    def tensor(self):
+    def _tensor(self):
         """The dequantized weight in its own dtype."""
         return self.dequantize().to(self.dtype)
 
     def __getattr__(self, name):
         """Attributes of a tensor (T, ndim, unsqueeze …) are those of the dequantized weight."""
         if name in READ:
-            return getattr(self.tensor(), name)
+            return getattr(self._tensor(), name)
         return super().__getattr__(name)
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         """Called by torch for a function that was given a QuantizedWeight."""
-        read = partial(mapped_objects, QuantizedWeight, QuantizedWeight.tensor)
+        read = partial(mapped_objects, QuantizedWeight, QuantizedWeight._tensor)
         return func(*read(args), **read(kwargs or {}))
 
 
@@ -190,7 +190,7 @@ for _name in "getitem add radd sub rsub mul rmul truediv rtruediv matmul rmatmul
     setattr(
         QuantizedWeight,
         f"__{_name}__",
-        lambda self, *others, _name=f"__{_name}__": getattr(self.tensor(), _name)(*others),
+        lambda self, *others, _name=f"__{_name}__": getattr(self._tensor(), _name)(*others),
     )
 
 
@@ -200,7 +200,9 @@ def mapped_objects(kind, function, value):
         return function(value)
     if isinstance(value, dict):
         return {key: mapped_objects(kind, function, each) for key, each in value.items()}
-    return type(value)(mapped_objects(kind, function, each) for each in value) if type(value) in (list, tuple) else value
+    return (
+        type(value)(mapped_objects(kind, function, each) for each in value) if type(value) in (list, tuple) else value
+    )
 
 
 def _packed_signed(codes, width):

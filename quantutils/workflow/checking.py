@@ -39,7 +39,9 @@ def check_copy(model, graph, example):
     found_at, found = outputs_of(graph, sites, example)
     if _alike(wanted, found):
         return
-    for (name, site), call in zip(sites.items(), calls(model, [site.stands_for for site in sites.values()]), strict=True):
+    for (name, site), call in zip(
+        sites.items(), calls(model, [site.stands_for for site in sites.values()]), strict=True
+    ):
         reference = first_tensor(wanted_at[site.stands_for][call : call + 1])
         if reference is not None and not _alike(reference.relu() if site.relu else reference, found_at[name]):
             raise ValueError(f"{_where(name)}: the prepared copy differs from the given model here; {_AWAY}")
@@ -128,4 +130,3 @@ def _near(wanted, simulated, found):
             if not off <= 0.5 * noise + 1e-3 * float(one.double().norm()) + 1e-6:
                 return False
     return True
-

@@ -259,7 +259,10 @@ def traced(model, example, exclude=()):
             held[node] = _attribute(module, node.target)
         elif node.op == "call_module":  # torch's own check of shapes
             graph.erase_node(node)
-        elif node.target in (aten.view.default, aten._unsafe_view.default):  # an integer layer's output may lie otherwise
+        elif node.target in (
+            aten.view.default,
+            aten._unsafe_view.default,
+        ):  # an integer layer's output may lie otherwise
             node.target = aten.reshape.default
     shapes = [
         tuple(size if isinstance(size, int) else None for size in node.meta["val"].shape)

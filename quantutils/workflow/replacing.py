@@ -50,7 +50,7 @@ def excluded(model, exclude):
 
     Raises TypeError for what is no list of words, ValueError for one that no module of the model has.
     """
-    if isinstance(exclude, str) or not all(isinstance(each, str) for each in exclude):
+    if not isinstance(exclude, (list, tuple, set)) or not all(isinstance(each, str) for each in exclude):
         raise TypeError(f"exclude is {exclude!r}; accepted: a list of names of modules, or of patterns")
     names = [name for name, _ in model.named_modules(remove_duplicate=False)]
     left_out = set()

@@ -153,7 +153,7 @@ def _static(model, recipes, tensors, example):
     carried = graph.on_grid((StaticLinear, StaticConv2d))
     for node in carried:
         if node.op == "call_module" and node.args[0] in carried:  # earlier editions kept a range of their own here
-            twins[node.target].input.hold(twins[carried[node.args[0]]].output)
+            twins[node.target].input._hold(twins[carried[node.args[0]]].output)
     new = with_integers(graph, twins)
     new.origin = Origin(model)
     return new

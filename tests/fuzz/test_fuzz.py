@@ -25,16 +25,16 @@ from quantutils import (
     decisions,
     errors,
     floats,
-    gptq,
     histogram,
     kernels,
     matmul,
     nn,
     observers,
     packing,
-    storage,
     workflow,
 )
+from quantutils.nn import gptq
+from quantutils.workflow import storage
 
 CALLS = MAPPING_CALLS | PRODUCT_CALLS | KERNEL_CALLS | LAYER_CALLS
 MODULES = (affine, errors, histogram, observers, matmul, packing, floats, block_formats, decisions)
@@ -49,6 +49,8 @@ RESULTS = {
     "kernels.Activations",
     "workflow.LayerReport",
     "workflow.Report",
+    # Of a scheme, on weights that its callers have checked.
+    *(f"nn.WeightScheme.{name}" for name in ("codes", "covering_scale", "grouped", "spread")),
 }
 NIGHTLY = 400
 
@@ -122,7 +124,7 @@ def examine(call, given, how):
         assert not hopeless, f"{spoilt} was taken"
         assert call.holds(result, arguments) is not False
     elif hopeless:
-        assert names_an_argument(str(error), [spoilt]), f"{spoilt}: {error!r}"
+        assert names_an_argument(str(error), [spoilt, *call.also]), f"{spoilt}: {error!r}"
     else:
         assert names_an_argument(str(error), (*arguments, *call.also)), repr(error)
     return error is None
