@@ -14,9 +14,8 @@ from torch import nn
 from benchmarks import encoder_peers
 from benchmarks.timing import in_turns, result, significant
 from quantutils import zoo
-from quantutils.workflow import storage
 from quantutils.nn import ActivationScheme, WeightScheme
-from quantutils.workflow import quantize_dynamic, quantize_weights
+from quantutils.workflow import quantize_dynamic, quantize_weights, storage
 
 AIMS = {
     "int8": {"cosine": 0.9985, "megabytes": 25, "same_first": 98, "of_five": 95},

@@ -1,6 +1,7 @@
 """The peers of benchmarks/product.py, each with the same weights: {kind: function without arguments} for one size.
 
-Every function takes: linear (float nn.Linear), x (float32), codes (uint8, of x), x_qparams, weight (QuantizedWeight), out_qparams.
+Every function takes: linear (float nn.Linear), x (float32), codes (uint8, of x), x_qparams, weight (QuantizedWeight)
+and out_qparams.
 """
 
 import copy

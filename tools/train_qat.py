@@ -12,9 +12,8 @@ import sys
 
 import torch
 
-from quantutils.workflow import storage
 from quantutils.nn import ActivationScheme, WeightScheme
-from quantutils.workflow import convert, prepare, prepare_qat
+from quantutils.workflow import convert, prepare, prepare_qat, storage
 from quantutils.zoo import correct, digits, digits_cnn, qat_file, trained_on_digits
 from quantutils.zoo.trained import BITS
 

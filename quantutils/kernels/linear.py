@@ -48,7 +48,7 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     >>> linear_dynamic(np.array([[0.0, 2.55]]), np.array([[100, -50]], np.int8), 0.01, [1.0], rule="qnnpack")
     array([[-0.27499998]], dtype=float32)
     """
-    x, xp = real_array(x, "x")
+    x, _ = real_array(x, "x")
     weight_codes = arguments.weight_array(weight_codes, x, "x", 2, "(N, K)")
     rows, channels = _sizes(x, weight_codes, "x")
     found = find_rule(rule, lambda: onednn_path(rows, x.shape[-1], channels))
@@ -59,7 +59,7 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
 
 
 def dynamic_rows(x, weight_codes, sw, b, rule, sums):
-    """`linear_dynamic` on arguments that were checked where a layer was made: finite float32 rows (rows, K) to (rows, N).
+    """`linear_dynamic` on arguments that were checked where a layer was made: float32 (rows, K) to (rows, N).
 
     sw, b: as `arguments.weight_scales` and `arguments.bias_array` return them. sums: Σ of each row of weight_codes.
     """

@@ -48,6 +48,7 @@ class HeldQParams(Exact):
 
     def forward(self, codes):
         """Codes to floats."""
+        instance(codes, torch.Tensor, "codes")
         return self.qparams.dequantize(codes).to(self.dtype)
 
     def extra_repr(self):

@@ -186,7 +186,21 @@ class QuantizedWeight(Exact):
 
 
 READ = {name for name in dir(torch.Tensor) if name[0] != "_" and name[-1] != "_"} - {*dir(nn.Module), "data"}
-for _name in "getitem add radd sub rsub mul rmul truediv rtruediv matmul rmatmul neg pow".split():
+for _name in [
+    "getitem",
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "truediv",
+    "rtruediv",
+    "matmul",
+    "rmatmul",
+    "neg",
+    "pow",
+]:
     setattr(
         QuantizedWeight,
         f"__{_name}__",

@@ -34,14 +34,13 @@ def outputs_of(model, names, given):
 
 def check_copy(model, graph, example):
     """Raise ValueError unless the Graph returns what the given model returns on the example, up to float's rounding."""
-    sites = graph.sites(Site)
+    sites = graph.layers(Site)
     wanted_at, wanted = outputs_of(model, {site.stands_for for site in sites.values()}, example)
     found_at, found = outputs_of(graph, sites, example)
     if _alike(wanted, found):
         return
-    for (name, site), call in zip(
-        sites.items(), calls(model, [site.stands_for for site in sites.values()]), strict=True
-    ):
+    places = calls(model, [site.stands_for for site in sites.values()])
+    for (name, site), call in zip(sites.items(), places, strict=True):
         reference = first_tensor(wanted_at[site.stands_for][call : call + 1])
         if reference is not None and not _alike(reference.relu() if site.relu else reference, found_at[name]):
             raise ValueError(f"{_where(name)}: the prepared copy differs from the given model here; {_AWAY}")
@@ -78,7 +77,7 @@ def _alike(wanted, found):
 
 
 class Simulated(nn.Module):
-    """A static layer in plain float tensors: the same roundings, no integer. on_grid: whether what comes in is rounded."""
+    """A static layer in plain float tensors: its roundings, no integer. on_grid: whether what comes in is rounded."""
 
     def __init__(self, static, site, on_grid):
         super().__init__()
@@ -100,7 +99,7 @@ def check_integers(prepared, twins, integers, kind):
     the other side of a tie a code moves by one and later layers follow: allowed is half the noise of rounding itself.
     """
     plain = copy.deepcopy(prepared)
-    sites, carried = prepared.sites(kind), prepared.on_grid(kind)
+    sites, carried = prepared.layers(kind), prepared.on_grid(kind)
     on_grid = {node.target: node.args[0] in carried for node in carried if node.op == "call_module"}
     for name, site in sites.items():
         plain.set_submodule(name, Site(site.layer, name, site.relu, name))

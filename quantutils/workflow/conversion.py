@@ -27,7 +27,7 @@ def convert(prepared, check=True):
     zeros, whose bias a rule cannot hold, or whose integers are not their simulation.
     """
     need_module(prepared, "prepared")
-    if not isinstance(prepared, Graph) or not prepared.sites((Observed, FakeQuantized)):
+    if not isinstance(prepared, Graph) or not prepared.layers((Observed, FakeQuantized)):
         raise ValueError(
             "prepared was not made by prepare(model, example); accepted: what it returned, with data run through it"
         )

@@ -22,31 +22,10 @@ from quantutils.workflow.replacing import check_batch_norm, copied_model, exclud
 
 aten = torch.ops.aten
 # Operations that move numbers about without computing with them: codes go through as they are.
-MOVES = [
-    "view",
-    "reshape",
-    "_unsafe_view",
-    "permute",
-    "transpose",
-    "t",
-    "squeeze",
-    "unsqueeze",
-    "slice",
-    "select",
-    "expand",
-    "flatten",
-    "clone",
-    "contiguous",
-    "alias",
-    "split",
-    "split_with_sizes",
-    "chunk",
-    "index_select",
-    "narrow",
-    "movedim",
-    "unflatten",
-    "unbind",
-]
+MOVES = (
+    "|view|reshape|_unsafe_view|permute|transpose|t|squeeze|unsqueeze|slice|select|expand|flatten|clone|contiguous|alias"
+    "|split|split_with_sizes|chunk|index_select|narrow|movedim|unflatten|unbind|"
+)
 ROOT = "(model)"  # the name of the model itself where it is the one layer
 CONSTANTS = (type(None), bool, int, float, str, torch.dtype, torch.device)
 
@@ -65,7 +44,7 @@ class Holder(nn.Module):
 
 class Site(nn.Module):
     """A layer to quantize, in its place in the graph. layer: an nn.Linear or nn.Conv2d, with what was folded into it.
-    relu: whether a ReLU is fused. stands_for: name, in the given model, of the layer or of the BatchNorm folded into it.
+    relu: whether a ReLU is fused. stands_for: name, in the given model, of the layer or of a BatchNorm folded into it.
     It computes in float.
     """
 
@@ -139,15 +118,19 @@ class Graph(nn.Module):
                 sizes = ", ".join("…" if size is None else str(size) for size in shape)
                 raise ValueError(f"x has shape {tuple(x.shape)}; accepted: ({sizes}), as in the example")
 
-    def sites(self, kind=nn.Module):
-        """{name: module} of the layers to quantize that are a `kind`, in the order in which they run."""
+    def layers(self, kind=nn.Module):
+        """{name: module} of the modules that the graph calls and that are a `kind`, in the order in which they run."""
         called = [node.target for node in self.graph.nodes if node.op == "call_module"]
         found = {name: self.get_submodule(name) for name in dict.fromkeys(called)}
         return {name: module for name, module in found.items() if isinstance(module, kind)}
 
+    def __getitem__(self, name):
+        """The layer of that name; a number serves for a model that was an nn.Sequential."""
+        return self.get_submodule(str(name))
+
     def on_grid(self, kind):
         """{node: name of the layer whose codes it carries}, where layers of class `kind` return codes."""
-        carried, sites = {}, self.sites(kind)
+        carried, sites = {}, self.layers(kind)
         for node in self.graph.nodes:
             if node.op == "call_module" and node.target in sites:
                 carried[node] = node.target
@@ -179,7 +162,7 @@ def _takes_codes(target):
     if target in (aten.relu.default, aten.max_pool2d.default):
         return True
     name = getattr(target, "__name__", "").split(".")[0]
-    return name in MOVES if isinstance(target, torch._ops.OpOverload) else name == "getitem"
+    return f"|{name}|" in MOVES if isinstance(target, torch._ops.OpOverload) else name == "getitem"
 
 
 def as_plain(graph):
@@ -243,8 +226,7 @@ def traced(model, example, exclude=()):
     if not given:
         raise TypeError(f"example is {example!r:.80}; accepted: a tensor, or a tuple or dict of arguments with tensors")
     flat = _Flat(copied_model(model).eval().requires_grad_(False), arguments, inspect.Signature(parameters))
-    program = _exported(flat, given)
-    module = program.module(check_guards=False)
+    module = _exported(flat, given)
     for node in module.graph.nodes:
         if node.op == "get_attr" and isinstance(_attribute(module, node.target), nn.Module):
             raise ValueError("model uses an operation of torch that runs a part of it; accepted: plain operations")
@@ -265,7 +247,7 @@ def traced(model, example, exclude=()):
         ):  # an integer layer's output may lie otherwise
             node.target = aten.reshape.default
     shapes = [
-        tuple(size if isinstance(size, int) else None for size in node.meta["val"].shape)
+        tuple(size if isinstance(size, int) else size.node.maybe_as_int() for size in node.meta["val"].shape)
         for node in graph.nodes
         if node.op == "placeholder"
     ]
@@ -287,7 +269,7 @@ def traced(model, example, exclude=()):
 
 
 def _exported(flat, given):
-    """The exported program of a _Flat: with any size for each axis where it can have one."""
+    """The module that torch.export makes of a _Flat: with any size for each axis where it can have one."""
     tries = [(given, True), (given, False)]
     if all(x.shape[:1] == (1,) for x in given if x.ndim):  # export takes a batch of 1 for a constant
         tries.insert(0, ([torch.cat([x, x]) if x.ndim else x for x in given], True))
@@ -298,7 +280,8 @@ def _exported(flat, given):
             try:
                 with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
                     warnings.simplefilter("ignore")
-                    return export(flat, tuple(inputs), dynamic_shapes=(shapes,), strict=False).run_decompositions({})
+                    program = export(flat, tuple(inputs), dynamic_shapes=(shapes,), strict=False)
+                    return program.run_decompositions({}).module(check_guards=False)
             except Exception as error:  # export raises whatever the model's own code raises on a stand-in for a tensor
                 trouble = error
     finally:
@@ -318,14 +301,14 @@ def _attribute(module, path):
 
 def _check_constants(structure):
     def look(value, where):
-        if isinstance(value, torch.Tensor) or isinstance(value, CONSTANTS):
+        if isinstance(value, (torch.Tensor, *CONSTANTS)):
             return
         values = value.items() if hasattr(value, "items") else getattr(value, "__dict__", None)
         values = enumerate(value) if isinstance(value, (tuple, list)) else values
         if values is None or (not isinstance(value, (tuple, list)) and mapped(lambda x: x, value) is value):
             raise ValueError(
-                f"model returns a {type(value).__name__} at {where}; accepted: tensors and plain values in tuples, lists,"
-                " dicts and dataclasses (use_cache=False in transformers)"
+                f"model returns a {type(value).__name__} at {where}; accepted: tensors and plain values in tuples,"
+                " lists, dicts and dataclasses (use_cache=False in transformers)"
             )
         for key, each in values.items() if isinstance(values, dict) else values:
             look(each, f"{where}[{key!r}]")
@@ -355,7 +338,7 @@ def _put_tensor(root, path, tensor, model):
 
     holder = root
     if owner:
-        places = {name: module for name, module in root.named_modules()}
+        places = dict(root.named_modules())
         if isinstance(places.get(owner), Site):
             owner += "@float"
         if owner not in places:
@@ -369,7 +352,7 @@ def _put_tensor(root, path, tensor, model):
 
 
 def calls(model, names):
-    """[which call of its module each name stands for], for names of modules of `model` in the order in which they run."""
+    """[which call of its module each name stands for]; names: of modules of `model`, in the order in which they run."""
     counts, found = {}, []
     for name in names:
         module = model.get_submodule(name)

@@ -65,7 +65,7 @@ def excluded(model, exclude):
 
 
 def check_batch_norm(model, left_out=()):
-    """Raise ValueError for a BatchNorm that computes other than with its stored statistics while the model is in eval."""
+    """Raise ValueError for a BatchNorm that takes its statistics from each batch, in a model that is in eval mode."""
     for name, module in model.named_modules():
         if not isinstance(module, nn.modules.batchnorm._BatchNorm) or name in left_out:
             continue

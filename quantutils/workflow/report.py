@@ -57,9 +57,8 @@ class Report:
                 f"{row.name or '(model)':{width}} {row.kind:18} {row.bits:>4} {row.size:>10,} {row.float_size:>10,}"
                 f" {noise[0]:>8} {noise[1]:>8}" + (f"  {row.note}" if row.note else "")
             )
-        lines.append(
-            f"output {_shown(self.output_db) or 'is all zero, or no number'}, {self.float_size:,} bytes to {self.size:,}"
-        )
+        output = _shown(self.output_db) or "is all zero, or no number"
+        lines.append(f"output {output}, {self.float_size:,} bytes to {self.size:,}")
         return "\n".join(lines)
 
 
@@ -78,7 +77,7 @@ def report(model, data, float_model=None):
     quantized = {name: module for name, module in model.named_modules() if hasattr(module, "recipe")}
     if not quantized:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
-    order = [name for name in (model.sites() if isinstance(model, Graph) else quantized) if name in quantized]
+    order = [name for name in (model.layers() if isinstance(model, Graph) else quantized) if name in quantized]
     sources = {name: source_of(name) for name in order}
     missing = set(sources.values()) - {name for name, _ in float_model.named_modules(remove_duplicate=False)}
     if missing:
@@ -116,7 +115,7 @@ def _shown(db):
 
 
 def _recorded(model, names, data):
-    """({name: the first tensor of each call}, {name: (args, kwargs) of each call}, first tensor of the model), copies."""
+    """({name: first tensor of each call}, {name: (args, kwargs) of each call}, first tensor of the model): copies."""
     outputs, inputs, hooks = {name: [] for name in names}, {name: [] for name in names}, []
 
     def keep(name):

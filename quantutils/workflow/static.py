@@ -103,9 +103,9 @@ def prepare(
 
 
 def prepared_graph(model, example, exclude, check, recipe, make):
-    """The Graph of `model` with make(graph, site, name) in the place of each Site; it keeps the recipe of its layers."""
+    """The Graph of `model`, make(graph, site, name) in the place of each Site; it keeps the recipe of its layers."""
     graph = traced(model, example, exclude)
-    sites = graph.sites(Site)
+    sites = graph.layers(Site)
     if not sites:
         raise nothing_to_convert(model, "Linear or Conv2d")
     graph.origin, graph.recipe_of_layers, graph.example = Origin(model), recipe, None

@@ -134,7 +134,7 @@ def _static(model, recipes, tensors, example):
     """The static model: the graph of `model`, traced again, its layers filled."""
     # What the example cannot decide: layers that were left out stay in float, or their names would differ.
     graph = traced(model, example, [name for name in _static_names(model) if name not in recipes])
-    sites, twins = graph.sites(Site), {}
+    sites, twins = graph.layers(Site), {}
     stubs = tuple(f"{name}." for name, recipe in recipes.items() if recipe.kind == "Quantize")  # of earlier editions
     recipes = {name: recipe for name, recipe in recipes.items() if recipe.kind != "Quantize"}
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(stubs or "\0")}

@@ -249,7 +249,10 @@ LAYER_CALLS = {
         nn.HeldQParams.quantize, lambda g: {"self": nn.HeldQParams(INPUT), "x": numbers(g, 2, 3)}, rounded
     ),
     "nn.HeldQParams.forward": Call(
-        nn.HeldQParams.forward, lambda g: {"self": nn.HeldQParams(INPUT), "codes": codes(g, 2, 3)}, real_output, also=("q",)
+        nn.HeldQParams.forward,
+        lambda g: {"self": nn.HeldQParams(INPUT), "codes": codes(g, 2, 3)},
+        real_output,
+        also=("q",),
     ),
     "workflow.quantize_dynamic": Call(
         workflow.quantize_dynamic,
