@@ -47,7 +47,7 @@ class Observed(Site):
             reason = "saw no data" if self.peaks[end] is None else "saw only zeros"
             raise ValueError(
                 f"layer {self.name!r} {reason} during calibration; run representative inputs through the prepared model"
-                " first"
+                f" first, or exclude=[{self.name!r}]"
             )
         # MinMax's own ends are the range, however narrow; others choose one.
         ends = (
