@@ -5,7 +5,7 @@ import math
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantutils.arrays import flag, real_array, row_blocks
+from quantutils.arrays import BLOCK, flag, real_array, row_blocks
 from quantutils.kernels import arguments
 from quantutils.kernels.rules import find_rule, onednn_path
 from quantutils.matmul import integer_matmul, largest_safe_k
@@ -109,9 +109,16 @@ def static_rows(codes, zero_point, weight_codes, sx, sw, b, sy, out_qparams, rul
 
     sx, sy: as `arguments.parameter` returns them; others as for `dynamic_rows`.
     """
+    from quantutils.kernels.product import product_of_int8  # only here: it imports torch, whose tensors these are
+
     found = find_rule(rule, lambda: onednn_path(len(codes), codes.shape[1], len(weight_codes)), static=True)
-    a = _sums(codes, zero_point, weight_codes, len(codes), sums)
-    return _clipped(found.static, a, sx, sw, b, sy, out_qparams, relu)
+    signed = (codes ^ 128).view(weight_codes.dtype)  # flipping the top bit takes 128 away, read as int8
+    a = product_of_int8(signed, zero_point - 128, weight_codes, sums)
+    if a.numel() > BLOCK // 2:
+        return _clipped(found.static, a, sx, sw, b, sy, out_qparams, relu)
+    lowest = max(out_qparams.qmin, out_qparams.zero_point) if relu else out_qparams.qmin
+    steps = found.static(a, sx, sw, b, sy, out_qparams.zero_point)
+    return steps.clamp_(lowest, out_qparams.qmax).to(codes.dtype)
 
 
 def scaled_to_codes(scale, a, x_qparams, sw, b, out_qparams, relu):

@@ -7,6 +7,8 @@ import torch
 from quantutils.arrays import instance, whole_number
 from quantutils.matmul import INT32_MAX, integer_matmul
 
+LONGEST_INT8 = 2**31 // 2**14 - 1  # the longest sum of products of int8 codes that int32 holds
+
 
 @cache
 def int_mm_is_exact():
@@ -35,7 +37,7 @@ def integer_product(x_codes, weight_codes):
     transposed = weight_codes.T
     rows, k = x_codes.shape
     both_signed = x_codes.dtype == torch.int8 and weight_codes.dtype == torch.int8
-    if both_signed and rows and 1 < k <= 2**31 // 2**14 - 1 and int_mm_is_exact():
+    if both_signed and rows and 1 < k <= LONGEST_INT8 and int_mm_is_exact():
         return torch._int_mm(x_codes, transposed)
     return integer_matmul(x_codes, transposed)
 
@@ -67,12 +69,24 @@ def centred_product(x_codes, zero_point, weight_codes, sums=None):
     else:
         product = integer_product(x_codes, weight_codes)
     farthest = max(map(abs, zero_point.flatten().tolist()), default=0) if per_row else abs(zero_point)
-    peak = 128 if weight_codes.dtype == torch.int8 else 255
-    if x_codes.shape[1] * peak * (128 + farthest) > INT32_MAX:
+    return _centred(product, zero_point, sums, x_codes.shape[1] * (128 + farthest), weight_codes.dtype)
+
+
+def product_of_int8(x_codes, zero_point, weight_codes, sums):
+    """`centred_product` of int8 codes that were checked where a layer was made, |zero_point| at most 256."""
+    rows, k = x_codes.shape
+    if not (rows and 1 < k <= LONGEST_INT8 and int_mm_is_exact()):
+        return centred_product(x_codes, zero_point, weight_codes, sums)
+    return _centred(torch._int_mm(x_codes, weight_codes.T), zero_point, sums, k * (128 + 256), torch.int8)
+
+
+def _centred(product, zero_point, sums, reach, dtype):
+    """product − zero_point · sums; reach: K times the largest magnitude of a centred code of the activations."""
+    if reach * (128 if dtype == torch.int8 else 255) > INT32_MAX:
         return product.to(torch.int64) - zero_point * sums.to(torch.int64)
-    if per_row:
+    if isinstance(zero_point, torch.Tensor):
         return product.addcmul_(zero_point.to(torch.int32), sums, value=-1)
-    return product.sub_(sums, alpha=zero_point)
+    return product.sub_(sums, alpha=zero_point) if zero_point else product
 
 
 def _check_codes(x_codes, weight_codes):

@@ -5,11 +5,11 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from quantutils.affine import FLOAT32, choose_qparams, code_limits
-from quantutils.arrays import code_array, instance, real_array, row_blocks, whole_number
+from quantutils.affine import FLOAT32, code_limits
+from quantutils.arrays import BLOCK, code_array, instance, real_array, row_blocks, whole_number
 from quantutils.kernels.arguments import bias_array, weight_scales
 from quantutils.kernels.linear import dynamic_rows
-from quantutils.kernels.product import centred_product
+from quantutils.kernels.product import product_of_int8
 from quantutils.kernels.rules import find_rule
 from quantutils.nn.layers import IntegerLinear, float_parts
 from quantutils.nn.schemes import ActivationScheme, WeightScheme
@@ -30,40 +30,54 @@ def activation_codes(rows, scheme):
         raise TypeError(f"rows has dtype {rows.dtype}; accepted: float32")
     if rows.ndim != 2:
         raise ValueError(f"rows has shape {tuple(rows.shape)}; accepted: (rows, K)")
-    return _codes(rows.detach(), scheme)
+    codes, scale, zero_point = _signed_codes(rows.detach(), scheme)
+    return (codes, scale, zero_point) if scheme.symmetric else (codes.view(torch.uint8) ^ 128, scale, zero_point + 128)
 
 
-def _codes(rows, scheme):
-    """`activation_codes` of checked rows; per tensor, choose_qparams and quantize spelled out in Python's numbers."""
+def _signed_codes(rows, scheme):
+    """`activation_codes` of checked rows as int8: those that are unsigned, and their zero point, less 128.
+
+    choose_qparams and quantize spelled out, in float64 and float32 as there; all numbers of a row in a few calls.
+    """
+    bits, shift = scheme.bits - scheme.reduce_range, 0 if scheme.symmetric else 128
+    qmin, qmax = code_limits(bits, scheme.symmetric, scheme.symmetric)
     if rows.numel() == 0:
-        return rows.to(torch.int8), 1.0, 0
-    bits = scheme.bits - scheme.reduce_range
-    if scheme.per == "token":
-        return _codes_per_token(rows, bits, scheme.symmetric)
-    low, high = (end.item() for end in torch.aminmax(rows))
-    peak = max(-low, high)
+        return rows.to(torch.int8), 1.0, -shift
+    token = scheme.per == "token"
+    low, high = torch.aminmax(rows, dim=1, keepdim=True) if token else (end.item() for end in torch.aminmax(rows))
+    least, peak = _peaks(low, high)  # the smallest and the largest magnitude that a range reaches
     if not peak <= LARGEST:
         _refuse(rows, peak)
-    if peak < FLOAT32.tiny * 2.0**bits:
-        low = high = 0.0  # a range too narrow for a float32 scale is taken for zeros
-    qmin, qmax = code_limits(bits, scheme.symmetric, scheme.symmetric)
-    low, high = (-peak, peak) if scheme.symmetric and high > low else (min(low, 0.0), max(high, 0.0))
+    narrow = FLOAT32.tiny * 2.0**bits  # a range too narrow for a float32 scale is taken for zeros
+    if token:
+        low, high = low.double().clamp_(max=0), high.double().clamp_(min=0)
+        if least < narrow:
+            high[torch.maximum(-low, high) < narrow], low[torch.maximum(-low, high) < narrow] = 0, 0
+        if scheme.symmetric:
+            high = torch.maximum(-low, high)
+            low = -high
+        scale = (high - low).div_(qmax - qmin)
+        if least < narrow:
+            scale[scale == 0] = 1.0
+        zero_point = 0 if scheme.symmetric else (qmin - shift - low / scale).round_().float()
+        scale = scale.float()
+        steps = torch.div(rows, scale).round_().add_(zero_point).clamp_(qmin - shift, qmax - shift)
+        return steps.to(torch.int8), scale, zero_point
+    low, high = (min(low, 0.0), max(high, 0.0)) if peak >= narrow else (0.0, 0.0)
+    low, high = (-max(-low, high), max(-low, high)) if scheme.symmetric else (low, high)
     scale = (high - low) / (qmax - qmin) or 1.0
     zero_point = 0 if scheme.symmetric else round(qmin - low / scale)
     steps = torch.div(rows, scale).round_().clamp_(qmin - zero_point, qmax - zero_point)
-    return (steps.to(torch.int8) if scheme.symmetric else steps.add_(zero_point).to(torch.uint8)), scale, zero_point
+    return steps.add_(zero_point - shift).to(torch.int8), scale, zero_point - shift
 
 
-def _codes_per_token(rows, bits, symmetric):
-    low, high = torch.aminmax(rows, dim=1)
-    peak = torch.maximum(-low, high)  # NaN where there is one among the rows
-    if not bool((peak <= LARGEST).all()):
-        _refuse(rows, float(peak.max()))
-    narrow = peak < FLOAT32.tiny * 2.0**bits
-    low, high = low.masked_fill(narrow, 0), high.masked_fill(narrow, 0)
-    qparams = choose_qparams(low, high, bits, symmetric, symmetric, axis=0, if_all_zero=1.0)
-    scale = torch.tensor(qparams.scale, dtype=torch.float32, device=rows.device)[:, None]
-    return qparams.quantize(rows), scale, torch.tensor(qparams.zero_point, device=rows.device)[:, None]
+def _peaks(low, high):
+    """The smallest and the largest of max(−low, high), as numbers."""
+    if isinstance(low, float):
+        peak = high if high >= -low else -low  # NaN stays, whichever it is
+        return peak, peak
+    peaks = torch.aminmax(torch.maximum(-low, high))
+    return peaks.min.item(), peaks.max.item()
 
 
 def _refuse(rows, peak):
@@ -99,34 +113,41 @@ class DynamicLinear(IntegerLinear):
 
     def _computed(self, rows):
         """float32 (rows, in) to (rows, out)."""
-        if self.rule is None:
-            return self._scaled_product(*_codes(rows, self.activations))
-        real_array(rows, "x")
-        return dynamic_rows(rows, self.weight.codes(), *self.ready, self.rule, self.weight.sums)
+        weight_codes, scale, sums, bias = self.ready
+        weight_codes = self.weight.codes() if weight_codes is None else weight_codes
+        if self.rule is not None:
+            real_array(rows, "x")
+            return dynamic_rows(rows, weight_codes, scale, bias, self.rule, sums)
+        codes, own, zero_point = _signed_codes(rows, self.activations)
+        if self.weight.scheme.per == "group":
+            return self._in_groups(codes, own, zero_point)
+        exact = product_of_int8(codes, zero_point, weight_codes, sums)
+        if exact.numel() <= BLOCK:
+            out = exact * (own * scale)
+            return out if bias is None else out.add_(bias)
+        out = torch.empty(exact.shape, device=exact.device)
+        for part in row_blocks(exact):
+            torch.mul(exact[part], (own[part] if isinstance(own, torch.Tensor) else own) * scale, out=out[part])
+            if bias is not None:
+                out[part] += bias
+        return out
 
     @cached_property
     def ready(self):
-        """Scales and bias as the kernels of a named rule take them."""
-        channels, codes = self.weight.shape[0], self.weight.packed
-        return weight_scales(self.weight.scale.cpu().numpy(), channels, codes), bias_array(self.bias, channels, codes)
+        """(codes, scale, their sums, bias) of the weights, as the product takes them; no codes where they are packed."""
+        weight, channels, scale, bias = self.weight, self.weight.shape[0], self.weight.scale, self.bias
+        if self.rule is not None:
+            scale, bias = weight_scales(scale.cpu().numpy(), channels, weight.packed), bias_array(bias, channels, scale)
+        return weight.codes() if storage_bits(weight.scheme.bits) == 8 else None, scale, weight.sums, bias
 
-    def _scaled_product(self, codes, scale, zero_point):
-        weight_codes, per = self.weight.codes(), self.weight.scheme.per
-        if per != "group":
-            exact = centred_product(codes, zero_point, weight_codes, self.weight.sums)
-            out = torch.empty(exact.shape, device=exact.device)
-            for part in row_blocks(exact):
-                own = scale[part] if isinstance(scale, torch.Tensor) else scale
-                torch.mul(exact[part], own * self.weight.scale, out=out[part])
-                if self.bias is not None:
-                    out[part] += self.bias
-            return out
-        size, total = self.weight.scheme.group_size, 0.0
-        # One integer product a group: a scale that changes along K cannot be pulled out of one long sum.
+    def _in_groups(self, codes, own, zero_point):
+        """One integer product a group: a scale that changes along K cannot be pulled out of one long sum."""
+        weight_codes, size, total = self.weight.codes(), self.weight.scheme.group_size, 0.0
         for group, start in enumerate(range(0, self.in_features, size)):
             part = slice(start, start + size)
-            exact = centred_product(codes[:, part].contiguous(), zero_point, weight_codes[:, part].contiguous())
-            total = total + exact.float() * (scale * self.weight.scale[:, group])
+            given, weights = codes[:, part].contiguous(), weight_codes[:, part].contiguous()
+            exact = product_of_int8(given, zero_point, weights, weights.sum(1, dtype=torch.int32))
+            total = total + exact.float() * (own * self.weight.scale[:, group])
         return total if self.bias is None else total + self.bias
 
     def extra_repr(self):

@@ -103,12 +103,12 @@ class _StaticLayer(Exact):
 
     @cached_property
     def ready(self):
-        """Scale of the input, scales of the weights, bias, scale of the output, as the kernels take them."""
-        channels, codes = self.weight.shape[0], self.weight.packed
-        sx, sy = (parameter(qparams.scale, codes) for qparams in (self.input_qparams, self.output_qparams))
+        """Scale of the input, scales of the weights, bias, scale of the output, and QParams, as the kernels take them."""
+        channels, codes, given, out = self.weight.shape[0], self.weight.packed, self.input_qparams, self.output_qparams
+        sx, sy = (parameter(qparams.scale, codes) for qparams in (given, out))
         sw = weight_scales(self.weight.scale.cpu().numpy(), channels, codes)
         check_multiplier(sx, sw, sy)
-        return sx, sw, bias_array(self.bias, channels, codes), sy
+        return (sx, sw, bias_array(self.bias, channels, codes), sy, out), given.zero_point, self.weight.sums
 
     def extra_repr(self):
         """What a printed model shows of this layer."""
@@ -138,10 +138,9 @@ class StaticLinear(_StaticLayer):
 
     def _product(self, codes):
         """The layer on codes whose shape fits."""
-        (sx, sw, b, sy), weight = self.ready, self.weight
-        rows, zero_point, out = codes.reshape(-1, codes.shape[-1]), self.input_qparams.zero_point, self.output_qparams
-        made = static_rows(rows, zero_point, weight.codes(), sx, sw, b, sy, out, self.rule, self.relu, weight.sums)
-        return made.reshape(*codes.shape[:-1], weight.shape[0])
+        (scales, zero_point, sums), weight = self.ready, self.weight.codes()
+        made = static_rows(codes.reshape(-1, codes.shape[-1]), zero_point, weight, *scales, self.rule, self.relu, sums)
+        return made.reshape(*codes.shape[:-1], made.shape[1])
 
 
 class StaticConv2d(_StaticLayer):

@@ -35,6 +35,10 @@ class Exact(nn.Module):
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             del self.__dict__[name]
 
+    def __getstate__(self):
+        self._forget()
+        return vars(self)
+
     def _apply(self, fn, recurse=True):
         self._forget()
         kept = {name: held for name, held in self._buffers.items() if held is not None}
