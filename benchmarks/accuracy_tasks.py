@@ -86,7 +86,7 @@ def with_wide_ends(prepared, method):
 
     That is their weights and what enters them; the logits too, which LSQ leaves in float.
     """
-    layers = list(prepared.layers(FakeQuantized).values())
+    layers = list(prepared.called_layers(FakeQuantized).values())
     weights, activations = schemes(END_BITS)
     for layer in (layers[0], layers[-1]):
         layer.weight = FakeWeight(layer.layer.weight, weights, method)

@@ -89,7 +89,7 @@ def test_wide_ends_are_8_bits_where_lsq_has_them_and_the_integers_compute_what_w
     with torch.no_grad():
         simulated = prepared.eval()(images)
     integers = convert(prepared)
-    layers = [layer for layer in integers.layers().values() if hasattr(layer, "output_qparams")]
+    layers = [layer for layer in integers.called_layers().values() if hasattr(layer, "output_qparams")]
     assert [layer.weight.scheme.bits for layer in layers] == [8, 3, 3, 3, 8]
     assert layers[0].input_qparams.qmax == 255
     assert [layer.output_qparams.qmax for layer in layers] == [7, 7, 7, 255, 255]

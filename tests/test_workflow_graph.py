@@ -54,7 +54,7 @@ def close(model, x, **choices):
 def between(function):
     """How many times codes become floats in a static model with `function` between two layers."""
     made = close(Own(lambda s, x: s.b(function(s.a(x)))), torch.randn(8, 3, 16, 16))
-    return len(made.layers(HeldQParams)) - 1  # the last: what the model returns
+    return len(made.called_layers(HeldQParams)) - 1  # the last: what the model returns
 
 
 KEEPS = {
@@ -96,7 +96,7 @@ def test_everything_else_sees_floats(name):
 def test_a_value_that_goes_both_ways_stays_codes_for_the_layer_and_is_float_for_the_rest():
     made = close(Own(lambda s, x: s.b(torch.relu(h := s.a(x))) + h), torch.randn(64, 16))
     assert not made["a"].relu
-    assert [node.target for node in made.graph.nodes if node.op == "call_module"] == ["a", "b", "b.output", "a.output"]
+    assert [node.target for node in made._graph.nodes if node.op == "call_module"] == ["a", "b", "b.output", "a.output"]
 
 
 WRITES = {
@@ -136,7 +136,7 @@ def with_statistics(model):
 def test_batch_norm_is_folded_where_its_channels_are_the_outputs(affine):
     norm = nn.BatchNorm2d(4, affine=affine)
     made = close(with_statistics(nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.ReLU())), torch.randn(8, 3, 6, 6))
-    assert list(made.layers()) == ["0", "0.output"]
+    assert list(made.called_layers()) == ["0", "0.output"]
     assert made["0"].recipe.stands_for == "1"
     rows = close(with_statistics(nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6))), torch.randn(40, 5))
     assert rows["0"].recipe.stands_for == "1"
@@ -308,10 +308,10 @@ def test_a_graph_is_copied_pickled_and_saved_without_the_float_model():
     learning(x)
     assert torch.equal(convert(pickle.loads(pickle.dumps(learning)))(x), convert(copy.deepcopy(learning))(x))
     assert len(pickle.dumps(made)) < sum(4 * p.numel() for p in model.parameters())
-    assert pickle.loads(pickle.dumps(made)).origin.model is None
-    assert copy.deepcopy(made).origin.model is model
-    made.origin.pickled = True
-    assert type(pickle.loads(pickle.dumps(made)).origin.model) is nn.Sequential
+    assert pickle.loads(pickle.dumps(made)).float_origin.model is None
+    assert copy.deepcopy(made).float_origin.model is model
+    made.float_origin.pickled = True
+    assert type(pickle.loads(pickle.dumps(made)).float_origin.model) is nn.Sequential
 
 
 def saved_whole(model):
@@ -322,8 +322,8 @@ def saved_whole(model):
 
 def test_exclude_leaves_a_layer_in_float_by_name_or_pattern():
     model, x = Own(lambda s, x: s.b(torch.relu(s.a(x)))).eval(), torch.randn(64, 16)
-    assert list(static(model, x, exclude=["b"]).layers()) == ["a", "a.output"]
-    assert list(static(nn.Sequential(model), x, exclude=["*.a"]).layers()) == ["0.b", "0.b.output"]
+    assert list(static(model, x, exclude=["b"]).called_layers()) == ["a", "a.output"]
+    assert list(static(nn.Sequential(model), x, exclude=["*.a"]).called_layers()) == ["0.b", "0.b.output"]
     notes = {row.name: row.note for row in report(static(model, x, exclude=["b"]), x).layers}
     assert notes["b"].startswith("in float: excluded")
     for exclude, kind, says in ((["c"], ValueError, "'c', which no module"), ("b", TypeError, "exclude is 'b'")):
@@ -347,7 +347,7 @@ def test_a_weight_that_is_computed_before_each_call_is_refused_or_left_out(rewri
     model, x = nn.Sequential(rewrite(nn.Linear(16, 16)), nn.ReLU(), nn.Linear(16, 4)).eval(), torch.randn(64, 16)
     with pytest.raises(ValueError, match=r"layer '0' has a weight that is computed before each call.*exclude=\['0'\]"):
         prepare(model, x)
-    assert list(close(model, x, exclude=["0"]).layers()) == ["2", "2.output"]
+    assert list(close(model, x, exclude=["0"]).called_layers()) == ["2", "2.output"]
 
 
 def test_hooks_run_in_the_graph():
@@ -383,7 +383,7 @@ def test_dropout_drops_in_training_and_frozen_parameters_stay_frozen():
 def test_a_layer_alone_is_the_model():
     x = torch.randn(64, 16)
     made = close(nn.Linear(16, 4), x)
-    assert list(made.layers(StaticLinear)) == ["(model)"]
+    assert list(made.called_layers(StaticLinear)) == ["(model)"]
     assert [row.name for row in report(made, x).layers] == ["(model)"]
 
 
@@ -397,4 +397,4 @@ def test_a_graph_compiles():
     x = torch.randn(64, 16)
     made = close(nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4)), x)
     assert torch.equal(torch.compile(made, backend="eager")(x), made(x))
-    assert isinstance(traced(nn.Linear(4, 4), torch.ones(2, 4)).layers(Site)["(model)"], Site)
+    assert isinstance(traced(nn.Linear(4, 4), torch.ones(2, 4)).called_layers(Site)["(model)"], Site)

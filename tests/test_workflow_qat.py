@@ -71,7 +71,7 @@ def test_codes_of_every_layer_are_those_that_were_simulated(method):
     model = static.with_statistics(static.small_cnn(), (32, 1, 8, 8))
     prepared = trained(model, (32, 1, 8, 8), weights=WeightScheme(4), activations=ActivationScheme(4), method=method)
     integers, x = convert(prepared), torch.randn(64, 1, 8, 8)
-    layers = integers.layers((StaticConv2d, StaticLinear))
+    layers = integers.called_layers((StaticConv2d, StaticLinear))
     seen = {model: outputs_of(model, layers, x)[0] for model in (prepared, integers)}
     for name, layer in layers.items():
         codes = layer.output_qparams.quantize(seen[prepared][name][0])
@@ -108,7 +108,7 @@ def test_a_layer_that_was_given_other_bits_keeps_them_in_integers_and_in_a_file(
     with torch.no_grad():
         simulated = prepared.eval()(x)
     integers = convert(prepared)
-    layers = list(integers.layers(StaticLinear).values())
+    layers = list(integers.called_layers(StaticLinear).values())
     assert [layer.weight.scheme.bits for layer in layers] == [2, 8]
     assert [layer.output_qparams.qmax for layer in layers] == [3, 255]
     torch.testing.assert_close(integers(x), simulated, atol=1.01 * layers[1].output_qparams.scale, rtol=0)
@@ -125,7 +125,7 @@ def test_an_lstm_between_two_layers_has_ranges_of_its_own_after_it():
 def test_stubs_vanish_and_layers_are_counted():
     prepared = prepare_qat(static.with_statistics(static.Stubs(), (8, 3, 8, 8)), torch.randn(8, 3, 8, 8))
     assert prepared.training
-    assert list(prepared.layers(FakeQuantized)) == ["conv", "fc"]
+    assert list(prepared.called_layers(FakeQuantized)) == ["conv", "fc"]
 
 
 class OutAndIn(nn.Module):

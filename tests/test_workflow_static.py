@@ -108,7 +108,7 @@ def test_integers_travel_between_layers():
     converted = convert(prepared)
     layers = {name: converted.get_submodule(name) for name in ("0", "3", "5")}
     assert [type(layer) for layer in layers.values()] == [StaticConv2d, StaticConv2d, StaticLinear]
-    assert list(converted.layers(StaticConv2d)) == ["0", "3"]
+    assert list(converted.called_layers(StaticConv2d)) == ["0", "3"]
     seen = []
     for layer in layers.values():
         layer.register_forward_hook(lambda _layer, given, out: seen.append((given[0].dtype, out.dtype)))
@@ -167,7 +167,7 @@ def test_a_layer_in_two_places_has_one_weight_and_ranges_for_each(tmp_path):
     layer, x = nn.Linear(4, 4), torch.randn(64, 4)
     model = nn.Sequential(layer, nn.ReLU(), layer).eval()
     converted = convert(calibrated(model, x))
-    first, again = converted.layers(StaticLinear).values()
+    first, again = converted.called_layers(StaticLinear).values()
     assert first.weight is again.weight
     assert first.output_qparams != again.output_qparams
     found = report(converted, x)

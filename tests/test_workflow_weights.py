@@ -88,7 +88,7 @@ def test_a_layer_that_the_data_do_not_reach_is_rounded_to_nearest(model, data):
 def test_two_steps_add_up_and_both_remember_the_first_float_model(model, data):
     linear = quantize_dynamic(model, WeightScheme(), ActivationScheme(per="token"), layers=[nn.Linear])
     both = quantize_weights(linear, FOUR, layers=[nn.Embedding])
-    assert both.origin.model is linear.origin.model is model
+    assert both.float_origin.model is linear.float_origin.model is model
     assert [row.bits for row in report(both, data[0]).layers if row.bits < 32] == [4, 8, 8]
 
 

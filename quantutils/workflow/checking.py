@@ -34,7 +34,7 @@ def outputs_of(model, names, given):
 
 def check_copy(model, graph, example):
     """Raise ValueError unless the Graph returns what the given model returns on the example, up to float's rounding."""
-    sites = graph.layers(Site)
+    sites = graph.called_layers(Site)
     wanted_at, wanted = outputs_of(model, {site.stands_for for site in sites.values()}, example)
     found_at, found = outputs_of(graph, sites, example)
     if _alike(wanted, found):
@@ -99,15 +99,15 @@ def check_integers(prepared, twins, integers, kind):
     the other side of a tie a code moves by one and later layers follow: allowed is half the noise of rounding itself.
     """
     plain = copy.deepcopy(prepared)
-    sites, carried = prepared.layers(kind), prepared.on_grid(kind)
+    sites, carried = prepared.called_layers(kind), prepared._on_grid(kind)
     on_grid = {node.target: node.args[0] in carried for node in carried if node.op == "call_module"}
     for name, site in sites.items():
         plain.set_submodule(name, Site(site.layer, name, site.relu, name))
-    wanted_at, wanted = outputs_of(plain, twins, prepared.example)
+    wanted_at, wanted = outputs_of(plain, twins, prepared._example)
     for name, site in sites.items():
         plain.set_submodule(name, Simulated(twins[name], site, on_grid[name]))
-    simulated_at, simulated = outputs_of(plain, twins, prepared.example)
-    found_at, found = outputs_of(integers, twins, prepared.example)
+    simulated_at, simulated = outputs_of(plain, twins, prepared._example)
+    found_at, found = outputs_of(integers, twins, prepared._example)
     if _near(wanted, simulated, found):
         return
     for name, twin in twins.items():

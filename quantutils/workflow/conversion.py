@@ -27,25 +27,25 @@ def convert(prepared, check=True):
     zeros, whose bias a rule cannot hold, or whose integers are not their simulation.
     """
     need_module(prepared, "prepared")
-    if not isinstance(prepared, Graph) or not prepared.layers((Observed, FakeQuantized)):
+    if not isinstance(prepared, Graph) or not prepared.called_layers((Observed, FakeQuantized)):
         raise ValueError(
             "prepared was not made by prepare(model, example); accepted: what it returned, with data run through it"
         )
     kind = (Observed, FakeQuantized)
     twins, held = {}, {}
-    carried = prepared.on_grid(kind)
-    for node in [node for node in prepared.graph.nodes if node.op == "call_module" and node in carried]:
+    carried = prepared._on_grid(kind)
+    for node in [node for node in prepared._graph.nodes if node.op == "call_module" and node in carried]:
         giver = carried.get(node.args[0])
         twins[node.target] = _twin(prepared, node.target, twins.get(giver), held)
     new = with_integers(prepared, twins)
-    if flag(check, "check") and prepared.example is not None:
+    if flag(check, "check") and prepared._example is not None:
         check_integers(prepared, twins, new, kind)
     return new
 
 
 def _twin(prepared, name, giver, held):
     """The static layer of one prepared layer. giver: the static layer whose codes come in, if codes do."""
-    layer, recipe = prepared.get_submodule(name), prepared.recipe_of_layers
+    layer, recipe = prepared.get_submodule(name), prepared._recipe
     if isinstance(layer, FakeQuantized):
         given, out = trained_qparams(layer)
         scheme, scale = layer.weight.scheme, layer.weight.scales(layer.layer.weight).detach()
@@ -71,8 +71,8 @@ def with_integers(graph, twins):
     memo = {id(graph.get_submodule(name)): twin for name, twin in twins.items()}
     new = copy.deepcopy(graph, memo)
     new.__dict__.pop("_function", None)
-    new.example = None
-    nodes, carried, floats = new.graph, new.on_grid(_StaticLayer), {}
+    new._example = None
+    nodes, carried, floats = new._graph, new._on_grid(_StaticLayer), {}
     for node in list(nodes.nodes):
         if node in carried:
             if node.op == "call_function":
@@ -85,7 +85,7 @@ def with_integers(graph, twins):
             node.replace_input_with(given, floats[given])
     for module in new.modules():
         module.requires_grad_(False)
-    new.recompile()
+    new._recompile()
     return new.eval()
 
 

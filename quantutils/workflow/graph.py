@@ -35,11 +35,11 @@ class Holder(nn.Module):
 
     def __init__(self, kind):
         super().__init__()
-        self.kind = kind
+        self._kind = kind
 
     def extra_repr(self):
         """What a printed model shows of it."""
-        return f"of a {self.kind}"
+        return f"of a {self._kind}"
 
 
 class Site(nn.Module):
@@ -74,53 +74,53 @@ class Graph(nn.Module):
 
     def __init__(self, graph, arguments, shapes, parameters, structure):
         super().__init__()
-        self.graph, self.arguments, self.shapes = graph, arguments, shapes
-        self.parameters_of_forward, self.structure = parameters, structure
+        self._graph, self._arguments, self._shapes = graph, arguments, shapes
+        self._forward_parameters, self._structure = parameters, structure
 
     def __getstate__(self):
-        state = dict(vars(self), graph=as_plain(self.graph))
+        state = dict(vars(self), _graph=as_plain(self._graph))
         state.pop("_function", None)
         return state
 
     def __setstate__(self, state):
-        super().__setstate__(dict(state, graph=from_plain(state["graph"])))
+        super().__setstate__(dict(state, _graph=from_plain(state["_graph"])))
 
-    def bound(self, args, kwargs):
+    def _bound(self, args, kwargs):
         """{name: argument} of a call, without those that are left at None."""
-        return bound(inspect.Signature(self.parameters_of_forward), args, kwargs)
+        return bound(inspect.Signature(self._forward_parameters), args, kwargs)
 
     def forward(self, *args, **kwargs):
         """As the given model's forward. Raises ValueError for arguments of other kinds or shapes than the example's."""
-        arguments = self.bound(args, kwargs)
+        arguments = self._bound(args, kwargs)
         given = tensors(arguments)
         if not torch.compiler.is_compiling():
             self._check(arguments, given)
         if "_function" not in vars(self):
-            self.recompile()
-        return with_tensors(self.structure, self._function(self, *given))
+            self._recompile()
+        return with_tensors(self._structure, self._function(self, *given))
 
-    def recompile(self):
+    def _recompile(self):
         """The graph as a function, to be called after each change of it."""
-        self.graph.lint()
-        code = self.graph.python_code("self")
+        self._graph.lint()
+        code = self._graph.python_code("self")
         names = dict(code.globals)
         exec(code.src, names)
         self.__dict__["_function"] = names["forward"]
 
     def _check(self, arguments, given):
-        if _outline(arguments) != _outline(self.arguments):
+        if _outline(arguments) != _outline(self._arguments):
             raise ValueError(
                 f"model is called with {_outline(arguments)}; accepted: the same kinds of arguments as in the example,"
-                f" {_outline(self.arguments)}"
+                f" {_outline(self._arguments)}"
             )
-        for x, shape in zip(given, self.shapes, strict=True):
+        for x, shape in zip(given, self._shapes, strict=True):
             if len(shape) != x.ndim or any(size not in (None, own) for own, size in zip(x.shape, shape, strict=True)):
                 sizes = ", ".join("…" if size is None else str(size) for size in shape)
                 raise ValueError(f"x has shape {tuple(x.shape)}; accepted: ({sizes}), as in the example")
 
-    def layers(self, kind=nn.Module):
+    def called_layers(self, kind=nn.Module):
         """{name: module} of the modules that the graph calls and that are a `kind`, in the order in which they run."""
-        called = [node.target for node in self.graph.nodes if node.op == "call_module"]
+        called = [node.target for node in self._graph.nodes if node.op == "call_module"]
         found = {name: self.get_submodule(name) for name in dict.fromkeys(called)}
         return {name: module for name, module in found.items() if isinstance(module, kind)}
 
@@ -128,10 +128,10 @@ class Graph(nn.Module):
         """The layer of that name; a number serves for a model that was an nn.Sequential."""
         return self.get_submodule(str(name))
 
-    def on_grid(self, kind):
+    def _on_grid(self, kind):
         """{node: name of the layer whose codes it carries}, where layers of class `kind` return codes."""
-        carried, sites = {}, self.layers(kind)
-        for node in self.graph.nodes:
+        carried, sites = {}, self.called_layers(kind)
+        for node in self._graph.nodes:
             if node.op == "call_module" and node.target in sites:
                 carried[node] = node.target
             elif node.op == "call_function" and node.args and node.args[0] in carried and _takes_codes(node.target):
@@ -194,10 +194,10 @@ class _Flat(nn.Module):
 
     def __init__(self, model, arguments, signature):
         super().__init__()
-        self.model, self.arguments, self.signature = model, arguments, signature
+        self.model, self._arguments, self.signature = model, arguments, signature
 
     def forward(self, *given):
-        call = inspect.BoundArguments(self.signature, with_tensors(self.arguments, given))
+        call = inspect.BoundArguments(self.signature, with_tensors(self._arguments, given))
         self.kept = [self.model(*call.args, **call.kwargs)]
         return tuple(tensors(self.kept[0]))
 
@@ -253,7 +253,7 @@ def traced(model, example, exclude=()):
     ]
     empty = mapped(lambda x: torch.empty(0), arguments)
     made = Graph(graph, empty, shapes, parameters, structure)
-    made.example_shapes = [tuple(x.shape) for x in given]  # with which `storage` traces the model again
+    made._example_shapes = [tuple(x.shape) for x in given]  # with which `storage` traces the model again
     _place_sites(made, model, held, left_out)
     for node in [node for node in held if not node.users]:
         graph.erase_node(node)
@@ -264,7 +264,7 @@ def traced(model, example, exclude=()):
     for name, parameter in made.named_parameters():
         own = re.sub(r"@\w+", "", name).replace(".layer.", ".").removeprefix(f"{ROOT}.layer.")
         parameter.requires_grad_(own not in frozen and parameter.is_floating_point())
-    made.recompile()
+    made._recompile()
     return made
 
 
@@ -368,7 +368,7 @@ def source_of(name):
 
 def _place_sites(made, model, held, left_out):
     """Put a Site in the place of every operation of a layer that has a static form."""
-    graph, layers, uses = made.graph, {}, {}
+    graph, layers, uses = made._graph, {}, {}
     for node in list(graph.nodes):
         path = path_of(node)
         if node.op != "call_function" or path is None or node.target not in SITES:

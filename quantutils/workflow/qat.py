@@ -50,19 +50,19 @@ def prepare_qat(
     weights, activations = checked_schemes(weights, activations, rule)
 
     def make(graph, site, name):
-        carried = graph.on_grid(Site)
+        carried = graph._on_grid(Site)
         on_grid = any(node.op == "call_module" and node.target == name and node.args[0] in carried for node in carried)
         return Trained(site, weights, activations, method, site.relu, on_grid, momentum)
 
     recipe = Recipe("StaticLinear", weights, activations, rule)
     graph = prepared_graph(model, example, exclude, check, recipe, make)
-    for node in list(graph.graph.nodes):
+    for node in list(graph._graph.nodes):
         name = path_of(node)
         source = model.get_submodule(name) if name else None
         if node.target is aten.clone.default and isinstance(source, nn.Dropout):  # what export makes of it in eval
             graph.set_submodule(f"{name}@dropout", nn.Dropout(source.p))
             node.op, node.target, node.args, node.kwargs = "call_module", f"{name}@dropout", node.args[:1], {}
-    graph.recompile()
+    graph._recompile()
     return graph.train()
 
 

@@ -36,7 +36,7 @@ class Origin:
 
 def origin(model):
     """The float model that `model` was made from; itself if no workflow made it; None if it was not kept."""
-    return model.origin.model if isinstance(getattr(model, "origin", None), Origin) else model
+    return model.float_origin.model if isinstance(getattr(model, "float_origin", None), Origin) else model
 
 
 def need_module(model, name="model"):
@@ -152,5 +152,5 @@ def with_twins(model, twins):
             module.activation_relu_or_gelu = 0
         if isinstance(module, nn.TransformerEncoder):
             module.use_nested_tensor = False  # the fast path's own form, which no other layer takes
-    new.origin = Origin(origin(model))
+    new.float_origin = Origin(origin(model))
     return new

@@ -77,7 +77,7 @@ def report(model, data, float_model=None):
     quantized = {name: module for name, module in model.named_modules() if hasattr(module, "recipe")}
     if not quantized:
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
-    order = [name for name in (model.layers() if isinstance(model, Graph) else quantized) if name in quantized]
+    order = [name for name in (model.called_layers() if isinstance(model, Graph) else quantized) if name in quantized]
     sources = {name: source_of(name) for name in order}
     missing = set(sources.values()) - {name for name, _ in float_model.named_modules(remove_duplicate=False)}
     if missing:

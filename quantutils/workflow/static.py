@@ -105,13 +105,13 @@ def prepare(
 def prepared_graph(model, example, exclude, check, recipe, make):
     """The Graph of `model`, make(graph, site, name) in the place of each Site; it keeps the recipe of its layers."""
     graph = traced(model, example, exclude)
-    sites = graph.layers(Site)
+    sites = graph.called_layers(Site)
     if not sites:
         raise nothing_to_convert(model, "Linear or Conv2d")
-    graph.origin, graph.recipe_of_layers, graph.example = Origin(model), recipe, None
+    graph.float_origin, graph._recipe, graph._example = Origin(model), recipe, None
     if flag(check, "check"):
         check_copy(model, graph, example)
-        graph.example = copied(example)
+        graph._example = copied(example)
     for name, made in {name: make(graph, site, name) for name, site in sites.items()}.items():
         graph.set_submodule(name, made)
     return graph.eval()

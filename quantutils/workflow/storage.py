@@ -47,7 +47,7 @@ def save(model, path):
         raise ValueError("model holds no quantized layer; accepted: what a quantutils.workflow function returned")
     header = {"format": FORMAT, "layers": json.dumps(layers)}
     if isinstance(model, Graph):
-        header["example"] = json.dumps(_outline(model.arguments, iter(model.example_shapes)))
+        header["example"] = json.dumps(_outline(model._arguments, iter(model._example_shapes)))
     state, firsts, same = model.state_dict(), {}, {}
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor):
@@ -134,7 +134,7 @@ def _static(model, recipes, tensors, example):
     """The static model: the graph of `model`, traced again, its layers filled."""
     # What the example cannot decide: layers that were left out stay in float, or their names would differ.
     graph = traced(model, example, [name for name in _static_names(model) if name not in recipes])
-    sites, twins = graph.layers(Site), {}
+    sites, twins = graph.called_layers(Site), {}
     stubs = tuple(f"{name}." for name, recipe in recipes.items() if recipe.kind == "Quantize")  # of earlier editions
     recipes = {name: recipe for name, recipe in recipes.items() if recipe.kind != "Quantize"}
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(stubs or "\0")}
@@ -150,12 +150,12 @@ def _static(model, recipes, tensors, example):
         graph.set_submodule(name, twins[name])
     _fill(graph, tensors)
     _check_parameters(graph)
-    carried = graph.on_grid((StaticLinear, StaticConv2d))
+    carried = graph._on_grid((StaticLinear, StaticConv2d))
     for node in carried:
         if node.op == "call_module" and node.args[0] in carried:  # earlier editions kept a range of their own here
             twins[node.target].input._hold(twins[carried[node.args[0]]].output)
     new = with_integers(graph, twins)
-    new.origin = Origin(model)
+    new.float_origin = Origin(model)
     return new
 
 
