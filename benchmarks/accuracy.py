@@ -76,12 +76,12 @@ def answers(task, data, seed, epochs, peers):
         return train(model, task.extra_recipe, given if task.extra_recipe["taught"] else None)
 
     def after_training(model, bits):
-        prepared = prepare(model, *schemes(bits))
+        prepared = prepare(model, calibration, *schemes(bits))
         prepared(calibration)
         return convert(prepared)
 
     def simulating(method, bits, wide_ends=False):
-        prepared = prepare_qat(given, *schemes(bits), method)
+        prepared = prepare_qat(given, calibration, *schemes(bits), method)
         return convert(extra(with_wide_ends(prepared, method) if wide_ends else prepared))
 
     given, seconds = timed(lambda: train(task.build(seed), task.float_recipe))

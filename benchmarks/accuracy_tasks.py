@@ -82,11 +82,11 @@ def schemes(bits):
 
 
 def with_wide_ends(prepared, method):
-    """The prepared nn.Sequential, its first and last layer at 8 bits as in LSQ (Esser et al. 2020, section 3).
+    """The prepared model, its first and last layer at 8 bits as in LSQ (Esser et al. 2020, section 3).
 
     That is their weights and what enters them; the logits too, which LSQ leaves in float.
     """
-    layers = [layer for layer in prepared if isinstance(layer, FakeQuantized)]
+    layers = list(prepared.called_layers(FakeQuantized).values())
     weights, activations = schemes(END_BITS)
     for layer in (layers[0], layers[-1]):
         layer.weight = FakeWeight(layer.layer.weight, weights, method)

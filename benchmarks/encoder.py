@@ -13,10 +13,9 @@ from torch import nn
 
 from benchmarks import encoder_peers
 from benchmarks.timing import in_turns, result, significant
-from quantutils import storage
 from quantutils.course import zoo
 from quantutils.nn import ActivationScheme, WeightScheme
-from quantutils.workflow import quantize_dynamic, quantize_weights
+from quantutils.workflow import quantize_dynamic, quantize_weights, storage
 
 AIMS = {
     "int8": {"cosine": 0.9985, "megabytes": 25, "same_first": 98, "of_five": 95},

@@ -1,6 +1,7 @@
 """The peers of benchmarks/product.py, each with the same weights: {kind: function without arguments} for one size.
 
-Every function takes: linear (float nn.Linear), x (float32), codes (Codes of x), weight (QuantizedWeight), out_qparams.
+Every function takes: linear (float nn.Linear), x (float32), codes (uint8, of x), x_qparams, weight (QuantizedWeight)
+and out_qparams.
 """
 
 import copy
@@ -12,7 +13,7 @@ from torch import nn
 ENGINE = "fbgemm"
 
 
-def torch_ao(linear, x, codes, weight, out_qparams):
+def torch_ao(linear, x, codes, x_qparams, weight, out_qparams):
     """Eager mode, engine fbgemm: quantize_dynamic, and the static kernel from quint8 to quint8."""
     from torch.ao.quantization import quantize_dynamic
 
@@ -22,7 +23,7 @@ def torch_ao(linear, x, codes, weight, out_qparams):
     packed = torch.ops.quantized.linear_prepack(
         torch.quantize_per_channel(linear.weight.detach(), scale, zeros, 0, torch.qint8), linear.bias.detach()
     )
-    given = torch.quantize_per_tensor(x, codes.qparams.scale, codes.qparams.zero_point, torch.quint8)
+    given = torch.quantize_per_tensor(x, x_qparams.scale, x_qparams.zero_point, torch.quint8)
     out = (out_qparams.scale, out_qparams.zero_point)
     return {
         "dynamic Linear": lambda: dynamic(x),
@@ -30,7 +31,7 @@ def torch_ao(linear, x, codes, weight, out_qparams):
     }
 
 
-def onnx_runtime(linear, x, codes, weight, out_qparams):
+def onnx_runtime(linear, x, codes, x_qparams, weight, out_qparams):
     """MatMulInteger alone (uint8 by int8, its quickest), as in quantize_dynamic's graphs, and QLinearMatMul."""
     from onnx import TensorProto, helper
 
@@ -60,8 +61,8 @@ def onnx_runtime(linear, x, codes, weight, out_qparams):
         TensorProto.UINT8,
         TensorProto.UINT8,
         {
-            "sx": np.float32(codes.qparams.scale),
-            "zx": np.uint8(codes.qparams.zero_point),
+            "sx": np.float32(x_qparams.scale),
+            "zx": np.uint8(x_qparams.zero_point),
             "w": weights,
             "sw": scales,
             "zw": np.zeros(len(scales), np.int8),
@@ -70,9 +71,9 @@ def onnx_runtime(linear, x, codes, weight, out_qparams):
         },
     )
     return {
-        "integer product": lambda: product.run(None, {"x": codes.codes.numpy()}),
+        "integer product": lambda: product.run(None, {"x": codes.numpy()}),
         "dynamic Linear": lambda: dynamic.run(None, {"x": x.numpy()}),
-        "static Linear, codes to codes": lambda: static.run(None, {"x": codes.codes.numpy()}),
+        "static Linear, codes to codes": lambda: static.run(None, {"x": codes.numpy()}),
     }
 
 
@@ -89,7 +90,7 @@ def _session(nodes, given, made, constants):
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def torchao(linear, x, codes, weight, out_qparams):
+def torchao(linear, x, codes, x_qparams, weight, out_qparams):
     """Int8DynamicActivationInt8WeightConfig, not compiled."""
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
 

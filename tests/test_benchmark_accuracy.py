@@ -82,12 +82,14 @@ def test_a_seed_draws_a_split_of_all_images_with_the_sizes_of_the_fixed_one():
 
 def test_wide_ends_are_8_bits_where_lsq_has_them_and_the_integers_compute_what_was_simulated():
     images = digits().train_images[:256]
-    prepared = accuracy_tasks.with_wide_ends(prepare_qat(digits_cnn(), *accuracy_tasks.schemes(3), "lsq"), "lsq")
+    prepared = accuracy_tasks.with_wide_ends(
+        prepare_qat(digits_cnn(), images, *accuracy_tasks.schemes(3), "lsq"), "lsq"
+    )
     prepared(images)
     with torch.no_grad():
         simulated = prepared.eval()(images)
     integers = convert(prepared)
-    layers = [layer for layer in integers if hasattr(layer, "output_qparams")]
+    layers = [layer for layer in integers.called_layers().values() if hasattr(layer, "output_qparams")]
     assert [layer.weight.scheme.bits for layer in layers] == [8, 3, 3, 3, 8]
     assert layers[0].input_qparams.qmax == 255
     assert [layer.output_qparams.qmax for layer in layers] == [7, 7, 7, 255, 255]

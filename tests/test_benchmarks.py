@@ -11,7 +11,6 @@ from benchmarks import encoder, fake_quantize, lessons, observers, product
 from benchmarks.timing import ROW_KEYS, in_turns, row
 from quantutils import QParams
 from quantutils.course import zoo
-from quantutils.nn import Codes
 
 
 def held(result):
@@ -84,8 +83,8 @@ def test_peers_of_the_product_compute_what_ours_does():
                 if isinstance(answer, list):
                     answer = torch.from_numpy(answer[0])
                 if answer.dtype == torch.uint8:
-                    answer = Codes(answer, QParams(*product.OUT)).dequantize()
-                elif isinstance(answer, Codes) or answer.is_quantized:
+                    answer = QParams(*product.OUT).dequantize(answer)
+                elif answer.is_quantized:
                     answer = answer.dequantize()
                 # ONNX's QLinearMatMul has no bias.
                 bias = 0.15 if (who, kind) == ("ONNX Runtime", "static Linear, codes to codes") else 0

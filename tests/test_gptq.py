@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from quantutils.gptq import gptq, gram_matrix, searched_scale
 from quantutils.nn import QuantizedWeight, WeightScheme
+from quantutils.nn.gptq import gptq, gram_matrix, searched_scale
 
 GROUPS = WeightScheme(4, "group", 8, True)
 CHANNELS = WeightScheme(4, full_range=True)

@@ -23,9 +23,7 @@ ORDER = [
     "formats",
     "kernels",
     "nn",
-    "gptq",
     "workflow",
-    "storage",
     "course",
 ]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -58,7 +58,7 @@ def test_weight_codes_survive_packing_and_are_the_nearest(scheme):
     assert qparams.qmin <= int(codes.min())
     assert int(codes.max()) <= qparams.qmax
     np.testing.assert_array_equal(held.dequantize().numpy(), qparams.dequantize(codes.numpy()))
-    step = held._spread(held.scale)
+    step = held.scheme.spread(held.scale, len(held.shape))
     inside = weight.abs() <= step * qparams.qmax
     assert bool(((held.dequantize() - weight).abs() <= step / 2 * (1 + 1e-5))[inside].all())
 

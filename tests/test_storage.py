@@ -10,9 +10,8 @@ from safetensors.torch import save_file
 from tagger import Tagger
 from torch import nn
 
-from quantutils import storage
 from quantutils.nn import ActivationScheme, WeightScheme
-from quantutils.workflow import quantize_dynamic
+from quantutils.workflow import quantize_dynamic, storage
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +123,8 @@ def test_a_disk_that_is_full_in_earnest(tmp_path):
     """A process that may write files of 50 kB at most stands for the disk."""
     code = f"""
 import resource, signal, torch
-from quantutils import storage, workflow
+from quantutils import workflow
+from quantutils.workflow import storage
 model = workflow.quantize_dynamic(torch.nn.Linear(400, 400))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

@@ -17,9 +17,8 @@ from tagger import Tagger
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
-from quantutils import storage
 from quantutils.nn import ActivationScheme, WeightScheme
-from quantutils.workflow import convert, prepare, quantize_dynamic
+from quantutils.workflow import convert, prepare, quantize_dynamic, storage
 
 
 @pytest.fixture(autouse=True)
@@ -160,7 +159,7 @@ def test_a_scale_that_no_layer_can_have_is_refused(saved, wrong):
 
 def small_static_model():
     model = nn.Sequential(QuantStub(), nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3), DeQuantStub()).eval()
-    prepared = prepare(model)
+    prepared = prepare(model, torch.randn(16, 6))
     prepared(torch.randn(16, 6))
     return model, convert(prepared)
 
@@ -210,7 +209,7 @@ def test_a_pickle_s_code_never_runs(write, tmp_path):
 WATCHED = """
 import sys, torch
 sys.path.insert(0, {tests!r})
-from quantutils import storage
+from quantutils.workflow import storage
 from tagger import Tagger
 storage.load({path!r}, Tagger())
 seen = []

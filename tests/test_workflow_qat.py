@@ -8,13 +8,15 @@ import torch
 from torch import nn
 from torch.ao.quantization import DeQuantStub, QuantStub
 
-from quantutils import MinMax, storage
+from quantutils import MinMax
 from quantutils.course import zoo
 from quantutils.course.zoo.trained import BITS, WAYS
-from quantutils.nn import ActivationScheme, Codes, Dequantize, StaticConv2d, StaticLinear, WeightScheme
+from quantutils.nn import ActivationScheme, StaticConv2d, StaticLinear, WeightScheme
 from quantutils.nn.fake import FakeActivation, FakeQuantized, FakeWeight
-from quantutils.workflow import convert, prepare_qat, report
+from quantutils.workflow import convert, prepare_qat, report, storage
+from quantutils.workflow.checking import outputs_of
 
+X = torch.ones(2, 4)
 METHODS = ("ste", "lsq")
 
 
@@ -26,7 +28,7 @@ def _one_thread_and_a_seed():
 
 def trained(model, shape, steps=6, **choices):
     """A prepared copy of the model after a few steps towards random targets."""
-    prepared = prepare_qat(model, **choices)
+    prepared = prepare_qat(model, torch.randn(shape), **choices)
     optimizer = torch.optim.Adam(prepared.parameters(), 1e-3)
     for _ in range(steps):
         out = prepared(torch.randn(shape))
@@ -70,31 +72,28 @@ def test_codes_of_every_layer_are_those_that_were_simulated(method):
     model = static.with_statistics(static.small_cnn(), (32, 1, 8, 8))
     prepared = trained(model, (32, 1, 8, 8), weights=WeightScheme(4), activations=ActivationScheme(4), method=method)
     integers, x = convert(prepared), torch.randn(64, 1, 8, 8)
-    simulated, real = x, x
-    with torch.no_grad():
-        for fake, layer in zip(prepared, integers, strict=True):
-            simulated, real = fake(simulated), layer(real)
-            assert isinstance(real, Codes)
-            scale, zero_point = real.qparams.scale, real.qparams.zero_point
-            codes = torch.round(torch.as_tensor(simulated).as_subclass(torch.Tensor) / scale) + zero_point
-            assert float((codes != real.codes.float()).float().mean()) < 0.01
-    assert [type(layer) for layer in integers][:3] == [StaticConv2d, nn.Identity, nn.Identity]
-    assert isinstance(integers[5], StaticLinear)
-    assert integers[0].relu
-    assert not integers[3].relu
+    layers = integers.called_layers((StaticConv2d, StaticLinear))
+    seen = {model: outputs_of(model, layers, x)[0] for model in (prepared, integers)}
+    for name, layer in layers.items():
+        codes = layer.output_qparams.quantize(seen[prepared][name][0])
+        assert float((codes != seen[integers][name][0]).float().mean()) < 0.01
+    assert [type(layer) for layer in layers.values()] == [StaticConv2d, StaticConv2d, StaticLinear]
+    assert [layer.relu for layer in layers.values()] == [True, False, False]
+    assert [prepared.get_submodule(name).input is None for name in layers] == [False, True, True]
 
 
 def test_ranges_follow_the_batches_by_the_momentum_that_was_asked_for():
-    prepared = prepare_qat(nn.Sequential(nn.Linear(6, 5)), momentum=0.25)
+    prepared = prepare_qat(nn.Sequential(nn.Linear(6, 5)), torch.ones(2, 6), momentum=0.25)
     prepared(torch.full((2, 6), 4.0))
     prepared(torch.full((2, 6), 8.0))
-    assert float(prepared[0].input.high) == 5.0
-    assert prepared[0].output.momentum == 0.25
+    layer = prepared.get_submodule("0")
+    assert float(layer.input.high) == 5.0
+    assert layer.output.momentum == 0.25
 
 
 def test_weights_of_the_integers_are_the_trained_weights_rounded():
     prepared = trained(nn.Sequential(nn.Linear(6, 5)), (20, 6), weights=WeightScheme(3), method="lsq")
-    held, fake = convert(prepared)[0].weight, prepared[0]
+    held, fake = convert(prepared).get_submodule("0").weight, prepared.get_submodule("0")
     scale = fake.weight.scales(fake.layer.weight).detach()
     codes = torch.round(fake.layer.weight.detach() / scale[:, None]).clamp(-3, 3)
     assert torch.equal(held.codes().float(), codes)
@@ -103,16 +102,17 @@ def test_weights_of_the_integers_are_the_trained_weights_rounded():
 
 def test_a_layer_that_was_given_other_bits_keeps_them_in_integers_and_in_a_file(tmp_path):
     model, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(32, 6)
-    prepared = prepare_qat(model, WeightScheme(2), ActivationScheme(2), method="lsq")
-    prepared[2].weight = FakeWeight(prepared[2].layer.weight, WeightScheme(8), "lsq")
-    prepared[2].output = FakeActivation(8, "lsq")
+    prepared = prepare_qat(model, x, WeightScheme(2), ActivationScheme(2), method="lsq")
+    last = prepared.get_submodule("2")
+    last.weight, last.output = FakeWeight(last.layer.weight, WeightScheme(8), "lsq"), FakeActivation(8, "lsq")
     prepared(x)
     with torch.no_grad():
         simulated = prepared.eval()(x)
     integers = convert(prepared)
-    assert [layer.weight.scheme.bits for layer in (integers[0], integers[2])] == [2, 8]
-    assert [layer.output_qparams.qmax for layer in (integers[0], integers[2])] == [3, 255]
-    torch.testing.assert_close(integers(x), simulated, atol=1.01 * integers[2].output_qparams.scale, rtol=0)
+    layers = list(integers.called_layers(StaticLinear).values())
+    assert [layer.weight.scheme.bits for layer in layers] == [2, 8]
+    assert [layer.output_qparams.qmax for layer in layers] == [3, 255]
+    torch.testing.assert_close(integers(x), simulated, atol=1.01 * layers[1].output_qparams.scale, rtol=0)
     storage.save(integers, tmp_path / "m")
     assert torch.equal(storage.load(tmp_path / "m", model)(x), integers(x))
 
@@ -124,11 +124,9 @@ def test_an_lstm_between_two_layers_has_ranges_of_its_own_after_it():
 
 
 def test_stubs_vanish_and_layers_are_counted():
-    prepared = prepare_qat(static.with_statistics(static.Stubs(), (8, 3, 8, 8)))
+    prepared = prepare_qat(static.with_statistics(static.Stubs(), (8, 3, 8, 8)), torch.randn(8, 3, 8, 8))
     assert prepared.training
-    assert sum(isinstance(layer, FakeQuantized) for layer in prepared.modules()) == 2
-    prepared(torch.randn(8, 3, 8, 8))
-    assert isinstance(convert(prepared).dequant, Dequantize)
+    assert list(prepared.called_layers(FakeQuantized)) == ["conv", "fc"]
 
 
 class OutAndIn(nn.Module):
@@ -143,11 +141,11 @@ class OutAndIn(nn.Module):
         return self.two(self.again(self.dequant(self.one(self.quant(x)))))
 
 
-def test_a_stub_between_two_layers_gives_the_second_a_range_of_its_own(tmp_path):
+def test_a_stub_between_two_layers_is_no_reason_to_leave_the_integers(tmp_path):
     model, x = OutAndIn(), torch.randn(32, 6)
     prepared = trained(model, (32, 6), activations=ActivationScheme(4))
     integers = convert(prepared)
-    assert int(prepared.two.input.seen) > 0
+    assert prepared.two.input is None
     with torch.no_grad():
         torch.testing.assert_close(prepared(x), integers(x))
     storage.save(integers, tmp_path / "m")
@@ -158,7 +156,7 @@ def test_training_lowers_the_loss_where_post_training_cannot():
     model = zoo.digits_mlp()
     data = zoo.digits()
     schemes = WeightScheme(2), ActivationScheme(2)
-    prepared = prepare_qat(model, *schemes, method="lsq")
+    prepared = prepare_qat(model, data.train_images[:256], *schemes, method="lsq")
     prepared(data.train_images[:256])
     before = zoo.correct(convert(prepared), data.test_images, data.test_labels)
     zoo.trained_on_digits(prepared, epochs=5, rate=3e-3)
@@ -168,24 +166,27 @@ def test_training_lowers_the_loss_where_post_training_cannot():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: convert(prepare_qat(nn.Linear(4, 2))), r"layer '' was never run in training mode.*model\.train\(\)"),
-        (lambda: convert(only_evaluated()), "was never run in training mode"),
-        (lambda: prepare_qat(nn.Linear(4, 2), method=MinMax()), "an observer, which watches and simulates nothing"),
-        (lambda: prepare_qat(nn.Linear(4, 2), method=MinMax), "an observer, which watches and simulates nothing"),
-        (lambda: prepare_qat(nn.Linear(4, 2), method="qat"), "method is 'qat'; accepted: 'ste', 'lsq'"),
-        (lambda: prepare_qat(nn.Linear(4, 2), WeightScheme(4, "group", 2)), "accepted: per tensor or per channel"),
         (
-            lambda: prepare_qat(nn.Linear(4, 2), activations=ActivationScheme(per="token")),
+            lambda: convert(prepare_qat(nn.Linear(4, 2), X)),
+            r"layer '\(model\)' was never run in training mode.*model\.train\(\)",
+        ),
+        (lambda: only_evaluated(), "layer '\\(model\\)': an activation has no range yet"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, method=MinMax()), "an observer, which watches and simulates nothing"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, method=MinMax), "an observer, which watches and simulates nothing"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, method="qat"), "method is 'qat'; accepted: 'ste', 'lsq'"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, WeightScheme(4, "group", 2)), "accepted: per tensor or per channel"),
+        (
+            lambda: prepare_qat(nn.Linear(4, 2), X, activations=ActivationScheme(per="token")),
             "accepted: per tensor, asymmetric",
         ),
-        (lambda: prepare_qat(nn.Linear(4, 2), weights=8), "weights is 8; accepted: a WeightScheme"),
-        (lambda: prepare_qat(nn.Sequential(nn.ReLU())), "holds only ReLU, Sequential; accepted"),
-        (lambda: prepare_qat(nn.Linear(4, 2), rule="torchao"), "rule is 'torchao'; accepted: onnx"),
-        (lambda: prepare_qat("model"), "model is a str; accepted"),
-        (lambda: prepare_qat(nn.Linear(4, 2), momentum=0), "momentum is 0; accepted: a number above 0, at most 1"),
-        (lambda: prepare_qat(nn.Linear(4, 2), momentum=1.5), "momentum is 1.5; accepted"),
-        (lambda: prepare_qat(nn.Linear(4, 2), momentum="0.1"), "momentum is '0.1'; accepted"),
-        (lambda: prepare_qat(nn.Conv2d(1, 1, 3, padding="same")), "padding='same'"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, weights=8), "weights is 8; accepted: a WeightScheme"),
+        (lambda: prepare_qat(nn.Sequential(nn.ReLU()), X), "holds only ReLU, Sequential; accepted"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, rule="torchao"), "rule is 'torchao'; accepted: onnx"),
+        (lambda: prepare_qat("model", X), "model is a str; accepted"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, momentum=0), "momentum is 0; accepted: a number above 0, at most 1"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, momentum=1.5), "momentum is 1.5; accepted"),
+        (lambda: prepare_qat(nn.Linear(4, 2), X, momentum="0.1"), "momentum is '0.1'; accepted"),
+        (lambda: prepare_qat(nn.Conv2d(1, 1, 4, padding="same"), torch.ones(1, 1, 8, 8)), "padding='same'"),
     ],
 )
 def test_errors_say_what_to_do(call, message):
@@ -194,7 +195,7 @@ def test_errors_say_what_to_do(call, message):
 
 
 def only_evaluated():
-    prepared = prepare_qat(nn.Linear(4, 2)).eval()
+    prepared = prepare_qat(nn.Linear(4, 2), X).eval()
     prepared(torch.randn(3, 4))
     return prepared
 

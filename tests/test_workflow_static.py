@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.ao import quantization as torch_ao
 
-from quantutils import storage
-from quantutils.nn import ActivationScheme, Codes, Dequantize, Quantize, StaticConv2d, StaticLinear, WeightScheme
+from quantutils.nn import ActivationScheme, StaticConv2d, StaticLinear, WeightScheme
 from quantutils.observers import MSE, MinMax, Percentile
-from quantutils.workflow import convert, prepare, report
+from quantutils.workflow import convert, prepare, report, storage
+
+X = torch.ones(2, 4)
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +87,7 @@ def test_converted_model_is_close_and_the_given_ones_are_untouched(name, tmp_pat
     make, shape = MODELS[name]
     model, x = with_statistics(make(), shape), torch.randn(shape)
     before, wanted = copy.deepcopy(model.state_dict()), model(x).detach()
-    prepared = prepare(model)
+    prepared = prepare(model, x)
     torch.testing.assert_close(prepared(x).detach(), wanted, rtol=1e-4, atol=1e-5)
     converted = convert(prepared)
     found = converted(x)
@@ -101,18 +102,20 @@ def test_converted_model_is_close_and_the_given_ones_are_untouched(name, tmp_pat
 
 def test_integers_travel_between_layers():
     model = with_statistics(small_cnn(), (32, 1, 8, 8))
-    prepared = prepare(model)
-    prepared(torch.randn(32, 1, 8, 8))
+    x = torch.randn(32, 1, 8, 8)
+    prepared = prepare(model, x)
+    prepared(x)
     converted = convert(prepared)
+    layers = {name: converted.get_submodule(name) for name in ("0", "3", "5")}
+    assert [type(layer) for layer in layers.values()] == [StaticConv2d, StaticConv2d, StaticLinear]
+    assert list(converted.called_layers(StaticConv2d)) == ["0", "3"]
     seen = []
-    for layer in converted[3:]:
-        layer.register_forward_pre_hook(lambda _layer, given: seen.append(type(given[0])))
+    for layer in layers.values():
+        layer.register_forward_hook(lambda _layer, given, out: seen.append((given[0].dtype, out.dtype)))
     converted(torch.randn(2, 1, 8, 8))
-    assert seen == [Codes, Codes, Codes]
-    assert [type(layer) for layer in converted][:3] == [StaticConv2d, nn.Identity, nn.Identity]
-    assert isinstance(converted[5], StaticLinear)
-    assert converted[0].relu
-    assert not converted[3].relu
+    assert seen == [(torch.float32, torch.uint8), (torch.uint8, torch.uint8), (torch.uint8, torch.uint8)]
+    assert layers["0"].relu
+    assert not layers["3"].relu
 
 
 @pytest.mark.parametrize("reduce_range", [False, True])
@@ -129,14 +132,11 @@ def test_integers_are_those_of_torch_ao(reduce_range, per):
         theirs = torch_ao.prepare(theirs)
         theirs(data)
         theirs = torch_ao.convert(theirs)
-    prepared = prepare(model, WeightScheme(per=per, full_range=True), ActivationScheme(reduce_range=reduce_range))
+    prepared = prepare(model, data, WeightScheme(per=per, full_range=True), ActivationScheme(reduce_range=reduce_range))
     prepared(data)
     ours = convert(prepared)
-    assert isinstance(ours.quant, Quantize)
-    assert isinstance(ours.dequant, Dequantize)
-    codes = ours.conv(ours.quant(fresh))
-    their_codes = theirs.conv(theirs.quant(fresh))
-    assert int((codes.codes != their_codes.int_repr()).sum()) == 0
+    codes, their_codes = ours.conv(fresh), theirs.conv(theirs.quant(fresh))
+    assert int((codes != their_codes.int_repr()).sum()) == 0
     assert torch.equal(ours(fresh), theirs(fresh))
 
 
@@ -145,7 +145,7 @@ def test_integers_are_those_of_torch_ao(reduce_range, per):
 )
 def test_every_observer_serves(observer):
     model, x = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)), torch.randn(500, 16)
-    prepared = prepare(model, observer=observer)
+    prepared = prepare(model, x[:100], observer=observer)
     for batch in x.split(100):
         prepared(batch)
     found, wanted = convert(prepared)(x), model(x).detach()
@@ -156,20 +156,30 @@ def test_fewer_bits_are_noisier():
     model, x = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 8)), torch.randn(200, 32)
     noise = []
     for bits in (8, 6, 4, 2):
-        prepared = prepare(model, WeightScheme(bits), ActivationScheme(bits))
+        prepared = prepare(model, x, WeightScheme(bits), ActivationScheme(bits))
         prepared(x)
         noise.append(report(convert(prepared), x).output_db)
     assert noise == sorted(noise, reverse=True)
     assert noise[0] > 30 > noise[2]
 
 
-def used_twice():
-    layer = nn.Linear(4, 4)
-    return nn.Sequential(layer, nn.ReLU(), layer)
+def test_a_layer_in_two_places_has_one_weight_and_ranges_for_each(tmp_path):
+    layer, x = nn.Linear(4, 4), torch.randn(64, 4)
+    model = nn.Sequential(layer, nn.ReLU(), layer).eval()
+    converted = convert(calibrated(model, x))
+    first, again = converted.called_layers(StaticLinear).values()
+    assert first.weight is again.weight
+    assert first.output_qparams != again.output_qparams
+    found = report(converted, x)
+    assert found.output_db > 30
+    assert [row.name for row in found.layers] == ["0", "2"]
+    assert all(row.alone_db > 30 for row in found.layers)
+    storage.save(converted, tmp_path / "m")
+    assert torch.equal(storage.load(tmp_path / "m", model)(x), converted(x))
 
 
 def calibrated(model, *batches, **choices):
-    prepared = prepare(model, **choices)
+    prepared = prepare(model, batches[0] if len(batches[0]) else torch.ones(2, 4), **choices)
     for batch in batches:
         prepared(batch)
     return prepared
@@ -179,41 +189,39 @@ def calibrated(model, *batches, **choices):
     ("call", "message"),
     [
         (
-            lambda: convert(prepare(nn.Linear(4, 2))),
-            r"layer '' saw no data during calibration; run representative inputs",
+            lambda: convert(prepare(nn.Linear(4, 2), X)),
+            r"layer '\(model\)' saw no data during calibration; run representative inputs",
         ),
         (lambda: convert(calibrated(nn.Linear(4, 2), torch.zeros(3, 4))), "saw only zeros during calibration"),
         (lambda: calibrated(nn.Linear(4, 2), torch.zeros(0, 4)), "got an empty batch; calibrate with at least one"),
-        (lambda: convert(calibrated(used_twice(), torch.randn(3, 4))), "used in 2 places in one forward"),
         (lambda: convert(nn.Linear(4, 2)), "prepared was not made by prepare"),
         (
             lambda: convert(calibrated(nn.Linear(4, 2), torch.randn(3, 4)))(torch.ones(3, 5)),
             r"x has shape .*\(3, 5\).*; accepted: \(…, 4\)",
         ),
         (
-            lambda: prepare(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))),
+            lambda: prepare(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)), X),
             "accepted: eval mode",
         ),
         (
-            lambda: prepare(nn.Sequential(nn.ReLU())),
+            lambda: prepare(nn.Sequential(nn.ReLU()), X),
             "holds only ReLU, Sequential; accepted",
         ),
-        (lambda: prepare(nn.Linear(4, 2), WeightScheme(4, "group", 2)), "accepted: per tensor or per channel"),
+        (lambda: prepare(nn.Linear(4, 2), X, WeightScheme(4, "group", 2)), "accepted: per tensor or per channel"),
         (
-            lambda: prepare(nn.Linear(4, 2), activations=ActivationScheme(per="token")),
+            lambda: prepare(nn.Linear(4, 2), X, activations=ActivationScheme(per="token")),
             "accepted: per tensor, asymmetric",
         ),
-        (lambda: prepare(nn.Linear(4, 2), weights="int8"), "weights is 'int8'; accepted: a WeightScheme"),
-        (lambda: prepare(nn.Linear(4, 2), rule="torchao"), "rule is 'torchao'; accepted: onnx"),
-        (lambda: prepare(nn.Linear(4, 2), observer=nn.ReLU), "observer is"),
+        (lambda: prepare(nn.Linear(4, 2), X, weights="int8"), "weights is 'int8'; accepted: a WeightScheme"),
+        (lambda: prepare(nn.Linear(4, 2), X, rule="torchao"), "rule is 'torchao'; accepted: onnx"),
+        (lambda: prepare(nn.Linear(4, 2), X, observer=nn.ReLU), "observer is"),
         (
-            lambda: prepare(nn.Linear(4, 2), observer=MinMax()),
+            lambda: prepare(nn.Linear(4, 2), X, observer=MinMax()),
             r"observer is .*; accepted: what makes an observer when c",
         ),
-        (lambda: prepare(nn.Conv2d(1, 1, 3, padding="same")), "padding='same'"),
-        (lambda: prepare(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")), "padding_mode='reflect'"),
-        (lambda: prepare(3), "model is a int; accepted: a torch.nn.Module"),
-        (lambda: Codes(torch.ones(2), 3), "qparams is 3"),
+        (lambda: prepare(nn.Conv2d(1, 1, 4, padding="same"), torch.ones(1, 1, 8, 8)), "padding='same'"),
+        (lambda: prepare(nn.Conv2d(1, 1, 3), torch.ones(1, 8, 8)), "without a batch axis; accepted"),
+        (lambda: prepare(3, X), "model is a int; accepted: a torch.nn.Module"),
     ],
 )
 def test_errors_say_what_to_do(call, message):

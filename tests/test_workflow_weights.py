@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from quantutils import storage
 from quantutils.nn import ActivationScheme, QuantizedEmbedding, QuantizedWeight, WeightOnlyLinear, WeightScheme
-from quantutils.workflow import quantize_dynamic, quantize_weights, report
+from quantutils.workflow import quantize_dynamic, quantize_weights, report, storage
 
 FOUR = WeightScheme(4, "group", 8, True)
 
@@ -89,7 +88,7 @@ def test_a_layer_that_the_data_do_not_reach_is_rounded_to_nearest(model, data):
 def test_two_steps_add_up_and_both_remember_the_first_float_model(model, data):
     linear = quantize_dynamic(model, WeightScheme(), ActivationScheme(per="token"), layers=[nn.Linear])
     both = quantize_weights(linear, FOUR, layers=[nn.Embedding])
-    assert both.float_model is linear.float_model is model
+    assert both.float_origin.model is linear.float_origin.model is model
     assert [row.bits for row in report(both, data[0]).layers if row.bits < 32] == [4, 8, 8]
 
 
@@ -109,7 +108,7 @@ def test_a_checkpoint_of_one_kind_is_refused_where_another_is_said(model, tmp_pa
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
         header = {name: text.replace("WeightOnlyLinear", "DynamicLinear") for name, text in file.metadata().items()}
     save_file(tensors, tmp_path / "other.safetensors", header)
-    with pytest.raises(ValueError, match="path holds a DynamicLinear at 'first'"):
+    with pytest.raises(ValueError, match="damaged recipe of layer 'first'"):
         storage.load(tmp_path / "other.safetensors", model)
 
 

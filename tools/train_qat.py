@@ -12,11 +12,10 @@ import sys
 
 import torch
 
-from quantutils import storage
 from quantutils.course.zoo import correct, digits, digits_cnn, qat_file, trained_on_digits
 from quantutils.course.zoo.trained import BITS
 from quantutils.nn import ActivationScheme, WeightScheme
-from quantutils.workflow import convert, prepare, prepare_qat
+from quantutils.workflow import convert, prepare, prepare_qat, storage
 
 EPOCHS, RATE, SEED, CALIBRATION = 40, 3e-3, 0, 256
 
@@ -33,7 +32,7 @@ def trained(model):
 
 def after_training(model, bits):
     """The float model quantized after training, calibrated with the first training images."""
-    prepared = prepare(model, *schemes(bits))
+    prepared = prepare(model, digits().train_images[:CALIBRATION], *schemes(bits))
     prepared(digits().train_images[:CALIBRATION])
     return convert(prepared)
 
@@ -47,7 +46,7 @@ def main():
     for bits in BITS:
         made = {"ptq": after_training(given, bits), "control": after_training(control, bits)}
         for method in ("ste", "lsq"):
-            made[method] = convert(trained(prepare_qat(given, *schemes(bits), method)))
+            made[method] = convert(trained(prepare_qat(given, data.train_images[:CALIBRATION], *schemes(bits), method)))
         for way, model in made.items():
             path = qat_file(way, bits)
             path.parent.mkdir(exist_ok=True)

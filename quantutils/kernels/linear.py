@@ -1,9 +1,11 @@
 """Integer linear layers, dynamic and static, by any of the named rules."""
 
+import math
+
 import numpy as np
 from array_api_compat import array_namespace
 
-from quantutils.arrays import real_array, row_blocks
+from quantutils.arrays import CACHE_BLOCK, real_array, row_blocks
 from quantutils.checks import flag
 from quantutils.kernels import arguments
 from quantutils.kernels.rules import find_rule, onednn_path
@@ -47,18 +49,33 @@ def linear_dynamic(x, weight_codes, weight_scale, bias=None, *, rule, reduce_ran
     >>> linear_dynamic(np.array([[0.0, 2.55]]), np.array([[100, -50]], np.int8), 0.01, [1.0], rule="qnnpack")
     array([[-0.27499998]], dtype=float32)
     """
-    x, xp = real_array(x, "x")
+    x, _ = real_array(x, "x")
     weight_codes = arguments.weight_array(weight_codes, x, "x", 2, "(N, K)")
     rows, channels = _sizes(x, weight_codes, "x")
     found = find_rule(rule, lambda: onednn_path(rows, x.shape[-1], channels))
     sw = arguments.weight_scales(weight_scale, channels, x)
     b = arguments.bias_array(bias, channels, x)
     codes, sx, zero_point = quantize_activations(x, rule, reduce_range)
-    a = _sums(codes, zero_point, weight_codes, rows)
-    sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx  # (rows, 1)
+    return _scaled(found, codes, sx, zero_point, weight_codes, sw, b)
+
+
+def dynamic_rows(x, weight_codes, sw, b, rule, sums):
+    """`linear_dynamic` on arguments that were checked where a layer was made: float32 (rows, K) to (rows, N).
+
+    sw, b: as `arguments.weight_scales` and `arguments.bias_array` return them. sums: Σ of each row of weight_codes.
+    """
+    found = find_rule(rule, lambda: onednn_path(len(x), x.shape[1], len(weight_codes)))
+    return _scaled(found, *found.activations(x, found.reduce_range), weight_codes, sw, b, sums)
+
+
+def _scaled(found, codes, sx, zero_point, weight_codes, sw, b, sums=None):
+    """The real numbers (…, N) of activations' codes (…, K) times weights."""
+    xp = array_namespace(codes)
+    a = _sums(codes, zero_point, weight_codes, math.prod(codes.shape[:-1]), sums)
+    sx = xp.reshape(sx, (-1, 1)) if sx.ndim else sx
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is refused below
         parts = [found.dynamic(a[part, :], sx[part, :] if sx.ndim else sx, sw, b) for part in row_blocks(a)]
-    out = xp.reshape(xp.concat(parts), (*x.shape[:-1], channels))  # (…, channels)
+    out = xp.reshape(parts[0] if len(parts) == 1 else xp.concat(parts), (*codes.shape[:-1], len(weight_codes)))
     return real_array(out, "x times weight_scale, plus bias,")[0]
 
 
@@ -88,15 +105,37 @@ def linear_static(x_codes, x_qparams, weight_codes, weight_scale, bias, out_qpar
     return array_namespace(x).reshape(codes, (*x.shape[:-1], channels))
 
 
+def static_rows(codes, zero_point, weight_codes, sx, sw, b, sy, out_qparams, rule, relu, sums):
+    """`linear_static` on arguments that were checked where a layer was made: codes (rows, K) to uint8 (rows, N).
+
+    sx, sy: as `arguments.parameter` returns them; others as for `dynamic_rows`.
+    """
+    from quantutils.kernels.product import product_of_int8  # only here: it imports torch, whose tensors these are
+
+    found = find_rule(rule, lambda: onednn_path(len(codes), codes.shape[1], len(weight_codes)), static=True)
+    signed = (codes ^ 128).view(weight_codes.dtype)  # flipping the top bit takes 128 away, read as int8
+    a = product_of_int8(signed, zero_point - 128, weight_codes, sums)
+    if a.numel() > CACHE_BLOCK // 2:
+        return _clipped(found.static, a, sx, sw, b, sy, out_qparams, relu)
+    lowest = max(out_qparams.qmin, out_qparams.zero_point) if relu else out_qparams.qmin
+    steps = found.static(a, sx, sw, b, sy, out_qparams.zero_point)
+    return steps.clamp_(lowest, out_qparams.qmax).to(codes.dtype)
+
+
 def scaled_to_codes(scale, a, x_qparams, sw, b, out_qparams, relu):
     """Exact sums (rows, N) by the static rule `scale` (of scaling.py) to uint8 codes."""
-    xp = array_namespace(a)
-    lowest = max(out_qparams.qmin, out_qparams.zero_point) if flag(relu, "relu") else out_qparams.qmin
     sx, sy = (arguments.parameter(qparams.scale, a) for qparams in (x_qparams, out_qparams))
-    parts = (scale(a[part, ...], sx, sw, b, sy, out_qparams.zero_point) for part in row_blocks(a))
     arguments.check_multiplier(sx, sw, sy)
+    return _clipped(scale, a, sx, sw, b, sy, out_qparams, flag(relu, "relu"))
+
+
+def _clipped(scale, a, sx, sw, b, sy, out_qparams, relu):
+    xp = array_namespace(a)
+    lowest = max(out_qparams.qmin, out_qparams.zero_point) if relu else out_qparams.qmin
+    parts = (scale(a[part, ...], sx, sw, b, sy, out_qparams.zero_point) for part in row_blocks(a))
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is clipped
-        return xp.concat([xp.astype(xp.clip(part, lowest, out_qparams.qmax), xp.uint8) for part in parts])
+        made = [xp.astype(xp.clip(part, lowest, out_qparams.qmax), xp.uint8) for part in parts]
+    return made[0] if len(made) == 1 else xp.concat(made)
 
 
 def _sizes(x, weight_codes, name):
@@ -112,13 +151,13 @@ def _sizes(x, weight_codes, name):
     return rows, weight_codes.shape[0]
 
 
-def _sums(codes, zero_point, weight_codes, rows):
-    """Σ (qx − zx)·qw, exact: int32 (rows, N)."""
+def _sums(codes, zero_point, weight_codes, rows, sums=None):
+    """Σ (qx − zx)·qw, exact: int32 (rows, N). sums: Σ qw of each output, where it is known."""
     xp = array_namespace(codes)
     codes = xp.reshape(codes, (rows, codes.shape[-1]))  # (rows, K)
     if hasattr(codes, "new_empty") and codes.shape[-1] <= LONGEST_FAST_K:
         from quantutils.kernels.product import centred_product  # only here: it imports torch, whose tensors these are
 
         narrow = codes if codes.dtype == xp.int8 else xp.astype(codes, xp.uint8, copy=False)
-        return centred_product(narrow, zero_point, xp.astype(weight_codes, xp.int8, copy=False))
+        return centred_product(narrow, zero_point, xp.astype(weight_codes, xp.int8, copy=False), sums)
     return integer_matmul(xp.astype(codes, xp.int16) - zero_point, xp.matrix_transpose(weight_codes))

@@ -7,6 +7,8 @@ import torch
 from quantutils.checks import instance, whole_number
 from quantutils.matmul import INT32_MAX, integer_matmul
 
+LONGEST_INT8 = 2**31 // 2**14 - 1  # the longest sum of products of int8 codes that int32 holds
+
 
 @cache
 def int_mm_is_exact():
@@ -35,16 +37,16 @@ def integer_product(x_codes, weight_codes):
     transposed = weight_codes.T  # (K, channels)
     rows, k = x_codes.shape
     both_signed = x_codes.dtype == torch.int8 and weight_codes.dtype == torch.int8
-    if both_signed and rows and 1 < k <= 2**31 // 2**14 - 1 and int_mm_is_exact():
+    if both_signed and rows and 1 < k <= LONGEST_INT8 and int_mm_is_exact():
         return torch._int_mm(x_codes, transposed)
     return integer_matmul(x_codes, transposed)
 
 
-def centred_product(x_codes, zero_point, weight_codes):
+def centred_product(x_codes, zero_point, weight_codes, sums=None):
     """Σ (qx − zx)·qw, exact: (rows, K) by (N, K) to (rows, N); int32, or int64 where int32 might not hold it.
 
     x_codes: int8, or uint8, which is shifted by 128 into int8 so that the fast kernel serves.
-    zero_point: a number, or (rows, 1).
+    zero_point: a number, or (rows, 1). sums: Σ qw of each output, int32 (N,), where it is known already.
     """
     _check_codes(x_codes, weight_codes)
     if not isinstance(zero_point, torch.Tensor):
@@ -61,16 +63,30 @@ def centred_product(x_codes, zero_point, weight_codes):
         x_codes, zero_point = (x_codes ^ 128).view(torch.int8), zero_point - 128
     if not per_row and zero_point == 0:
         return integer_product(x_codes, weight_codes)
-    # A row of ones more gives the sums of the weights, in the same pass over them.
-    product = integer_product(torch.cat([x_codes, x_codes.new_ones((1, x_codes.shape[1]))]), weight_codes)
-    product, sums = product[:-1], product[-1]
+    if sums is None:  # a row of ones more gives the sums of the weights, in the same pass over them
+        product = integer_product(torch.cat([x_codes, x_codes.new_ones((1, x_codes.shape[1]))]), weight_codes)
+        product, sums = product[:-1], product[-1]
+    else:
+        product = integer_product(x_codes, weight_codes)
     farthest = max(map(abs, zero_point.flatten().tolist()), default=0) if per_row else abs(zero_point)
-    peak = 128 if weight_codes.dtype == torch.int8 else 255
-    if x_codes.shape[1] * peak * (128 + farthest) > INT32_MAX:
+    return _centred(product, zero_point, sums, x_codes.shape[1] * (128 + farthest), weight_codes.dtype)
+
+
+def product_of_int8(x_codes, zero_point, weight_codes, sums):
+    """`centred_product` of int8 codes that were checked where a layer was made, |zero_point| at most 256."""
+    rows, k = x_codes.shape
+    if not (rows and 1 < k <= LONGEST_INT8 and int_mm_is_exact()):
+        return centred_product(x_codes, zero_point, weight_codes, sums)
+    return _centred(torch._int_mm(x_codes, weight_codes.T), zero_point, sums, k * (128 + 256), torch.int8)
+
+
+def _centred(product, zero_point, sums, reach, dtype):
+    """product − zero_point · sums; reach: K times the largest magnitude of a centred code of the activations."""
+    if reach * (128 if dtype == torch.int8 else 255) > INT32_MAX:
         return product.to(torch.int64) - zero_point * sums.to(torch.int64)
-    if per_row:
+    if isinstance(zero_point, torch.Tensor):
         return product.addcmul_(zero_point.to(torch.int32), sums, value=-1)
-    return product.sub_(sums, alpha=zero_point)
+    return product.sub_(sums, alpha=zero_point) if zero_point else product
 
 
 def _check_codes(x_codes, weight_codes):

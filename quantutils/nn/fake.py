@@ -7,13 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from quantutils.affine import code_limits
 from quantutils.arrays import CACHE_BLOCK
-from quantutils.nn.codes import MOVES, MOVING_FUNCTIONS
 
 METHODS = ("ste", "lsq")
-KEEPS_GRID = MOVING_FUNCTIONS | {torch.relu, nn.functional.relu, nn.functional.max_pool2d, torch.max_pool2d}
-KEEPS_GRID |= {getattr(torch.Tensor, name) for name in (*MOVES, "relu", "__getitem__")}
 
 
 class RoundSTE(torch.autograd.Function):
@@ -41,11 +37,11 @@ class FakeQuantizeSTE(torch.autograd.Function):
         """x̂, rounded as (clip(round(x/s) + z, qmin, qmax) − z)·s is."""
         ctx.save_for_backward(x)
         ctx.low, ctx.high = qmin - zero_point, qmax - zero_point
-        several = isinstance(scale, torch.Tensor) and scale.ndim > 0
+        several = any(isinstance(each, torch.Tensor) and each.ndim > 0 for each in (scale, zero_point))
         ctx.scale = scale if several else float(scale)
         # Adding 0.0 turns −0.0 into the 0.0 that its code stands for.
         if several:
-            return torch.div(x, scale).round_().clamp_(ctx.low, ctx.high).add_(0.0).mul_(scale)
+            return torch.clamp(torch.div(x, scale).round_(), ctx.low, ctx.high).add_(0.0).mul_(scale)
         out, zero = torch.empty(x.shape, dtype=x.dtype, device=x.device), x.new_zeros(())
         for part, given in zip(out.reshape(-1).split(CACHE_BLOCK), x.reshape(-1).split(CACHE_BLOCK), strict=True):
             torch.div(given, ctx.scale, out=part).round_().clamp_(ctx.low, ctx.high)
@@ -58,9 +54,9 @@ class FakeQuantizeSTE(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         if isinstance(ctx.scale, float):
             inside = hardtanh_backward(gradient, x, *clipped_ends(ctx.scale, ctx.low, ctx.high, x.dtype))
-        else:  # whole steps lie inside the range or at least ½ outside
+        else:
             steps = torch.div(x, ctx.scale).round_()
-            inside = hardtanh_backward(gradient, steps, ctx.low - 0.5, ctx.high + 0.5)
+            inside = gradient * ((steps >= ctx.low) & (steps <= ctx.high))
         return inside, None, None, None, None
 
 
@@ -90,11 +86,16 @@ def clipped_ends(scale, low, high, dtype):
 def fake_quantize_ste(x, scale, zero_point, qmin, qmax):
     """x̂ = s·(clip(round(x/s) + z, qmin, qmax) − z); its gradient is 1 inside the range and 0 where x is clipped.
 
+    scale, zero_point: numbers, or tensors that broadcast against x. Half types are rounded in float32.
+
     >>> x = torch.tensor([0.26, 9.0], requires_grad=True)
     >>> fake_quantize_ste(x, 0.5, 0, -4, 3).sum().backward()
     >>> x.grad
     tensor([1., 0.])
     """
+    if x.dtype in (torch.float16, torch.bfloat16):
+        scale = scale.float() if isinstance(scale, torch.Tensor) else scale
+        return fake_quantize_ste(x.float(), scale, zero_point, qmin, qmax).to(x.dtype)
     fixed = not isinstance(scale, torch.Tensor) or (scale.dtype == x.dtype and not scale.requires_grad)
     if fixed and x.dtype in (torch.float32, torch.float64):
         return FakeQuantizeSTE.apply(x, scale, zero_point, qmin, qmax)
@@ -122,6 +123,8 @@ def fake_quantize_lsq(x, scale, zero_point, qmin, qmax):
 
     The gradient of the scale is multiplied by 1 / √(numbers · qmax), as LSQ does, so that it suits one learning rate.
     """
+    if x.dtype in (torch.float16, torch.bfloat16):
+        return fake_quantize_lsq(x.float(), scale.float(), zero_point, qmin, qmax).to(x.dtype)
     count = x.numel() / max(scale.numel(), 1)
     scale = ScaledGradient.apply(scale, 1 / math.sqrt(max(count * max(qmax, 1), 1)))
     steps = torch.clamp(x / scale + zero_point, qmin, qmax)
@@ -137,28 +140,21 @@ class FakeWeight(nn.Module):
     def __init__(self, weight, scheme, method):
         super().__init__()
         self.scheme, self.method = scheme, method
-        self.qmin, self.qmax = code_limits(scheme.bits, symmetric=True, full_range=scheme.full_range)
+        self.qmin, self.qmax = scheme.limits
         if method == "lsq":
-            start = 2 * self._reduced(weight.detach().abs(), "mean") / math.sqrt(self.qmax)
+            start = 2 * scheme.grouped(weight.detach().float()).abs().mean(-1) / math.sqrt(self.qmax)
             self.scale = nn.Parameter(start.clamp(min=1e-6))
-
-    def _reduced(self, magnitudes, how):
-        if self.scheme.per == "tensor":
-            return getattr(magnitudes, how)()
-        return getattr(magnitudes.flatten(1), how)(1)
 
     def scales(self, weight):
         """The scales in force: a number, or one for each output."""
         if self.method == "lsq":
             return self.scale.abs().clamp(min=1e-8)
-        largest = self._reduced(weight.detach().abs(), "amax")
-        return (largest / ((self.qmax - self.qmin) / 2)).clamp(min=1e-8)
+        return self.scheme.covering_scale(self.scheme.grouped(weight.detach().float()))
 
     def forward(self, weight):
         """The weight as its codes would give it back, with a gradient."""
-        scale = self.scales(weight)
-        if scale.ndim:
-            scale = scale.reshape(-1, *[1] * (weight.ndim - 1))
+        scale = self.scheme.spread(self.scales(weight), weight.ndim)
+        scale = scale.double() if weight.dtype == torch.float64 else scale  # half types are computed in float32
         simulate = fake_quantize_lsq if self.method == "lsq" else fake_quantize_ste
         return simulate(weight, scale, 0, self.qmin, self.qmax)
 
@@ -180,12 +176,20 @@ class FakeActivation(nn.Module):
         self.scale = nn.Parameter(torch.ones(())) if method == "lsq" else None
 
     def _watch(self, x):
-        low, high = x.detach().min().clamp(max=0), x.detach().max().clamp(min=0)
-        momentum = 1.0 if int(self.seen) == 0 else self.momentum
+        if x.numel() == 0:
+            raise ValueError("x is an empty batch; accepted in training: at least one example")
+        low, high = (end.float() for end in torch.aminmax(x.detach()))
+        if not math.isfinite(float(low) + float(high)):
+            raise ValueError(
+                "x holds NaN or infinite values; accepted in training: finite numbers, whose range is kept"
+            )
+        low, high = low.clamp(max=0), high.clamp(min=0)
+        first = int(self.seen) == 0
+        momentum = 1.0 if first else self.momentum
         self.low += momentum * (low - self.low)
         self.high += momentum * (high - self.high)
-        if self.method == "lsq" and int(self.seen) == 0:
-            start = 2 * x.detach().abs().mean() / math.sqrt(self.qmax)
+        if self.method == "lsq" and first:
+            start = 2 * x.detach().float().abs().mean() / math.sqrt(self.qmax)
             with torch.no_grad():
                 self.scale.copy_(start.clamp(min=1e-6) if float(low) == 0 else (high - low) / self.qmax)
         self.seen += 1
@@ -202,64 +206,38 @@ class FakeActivation(nn.Module):
         """The activation as its codes would give it back, with a gradient."""
         if self.training:
             self._watch(x)
+        elif int(self.seen) == 0:
+            raise ValueError("an activation has no range yet; accepted: one batch or more in training mode before eval")
         scale, zero_point = self.parameters_in_force()
         simulate = fake_quantize_lsq if self.method == "lsq" else fake_quantize_ste
         return simulate(x, scale, zero_point, self.qmin, self.qmax)
 
 
-class OnGrid(torch.Tensor):
-    """A tensor whose values already lie on the codes of an activation, so that they need not be rounded again.
-
-    Functions that keep them there (ReLU, max pooling, moves) return OnGrid; every other returns a plain tensor: just
-    the places where Codes stay codes in the converted model.
-    """
-
-    @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
-        """Called by torch for any function that gets OnGrid."""
-        result = super().__torch_function__(func, types, args, kwargs or {})
-        return result if func in KEEPS_GRID else off_grid(result)
-
-
-def off_grid(result):
-    """The result with every OnGrid in it as an ordinary tensor; tuples, lists and dicts are gone through."""
-    if isinstance(result, OnGrid):
-        return result.as_subclass(torch.Tensor)
-    if isinstance(result, (tuple, list)):
-        parts = [off_grid(part) for part in result]
-        return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
-    if isinstance(result, dict):
-        return {key: off_grid(value) for key, value in result.items()}
-    return result
-
-
-class OffGrid(nn.Module):
-    """Where the quantized part ends: what a DeQuantStub is in training. A layer after it has a range of its own."""
-
-    def forward(self, x):
-        """x as an ordinary tensor."""
-        return off_grid(x)
-
-
 class FakeQuantized(nn.Module):
     """A Linear or Conv2d that trains as if it were quantized: fake weights, fake input where it is not yet on a grid,
-    fake output. relu: whether a ReLU is fused. layer: the float layer, which is what is trained. momentum: of the
-    activations' ranges.
+    fake output. layer: the float layer, which is what is trained. relu: whether a ReLU is fused. on_grid: whether what
+    comes in are values of codes already. momentum: of the activations' ranges.
     """
 
-    def __init__(self, layer, name, weights, activations, method, stands_for="", relu=False, momentum=0.1):
+    def __init__(self, layer, name, weights, activations, method, relu=False, on_grid=False, momentum=0.1):
         super().__init__()
-        self.layer, self.name, self.stands_for, self.relu = layer, name, stands_for or name, relu
+        self.layer, self.name, self.relu = layer, name, relu
         self.weight = FakeWeight(layer.weight, weights, method)
-        self.input = FakeActivation(activations.bits, method, momentum)
+        self.input = None if on_grid else FakeActivation(activations.bits, method, momentum)
         self.output = FakeActivation(activations.bits, method, momentum)
 
     def forward(self, x):
         """What the quantized layer would return, with gradients."""
-        x = off_grid(x) if isinstance(x, OnGrid) else self.input(x)
-        weight, layer = self.weight(self.layer.weight), self.layer
-        if isinstance(layer, nn.Linear):
-            out = nn.functional.linear(x, weight, layer.bias)
-        else:
-            out = nn.functional.conv2d(x, weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
-        return self.output(torch.relu(out) if self.relu else out).as_subclass(OnGrid)
+        try:
+            x = x if self.input is None else self.input(x)
+            out = float_product(self.layer, x, self.weight(self.layer.weight), self.layer.bias)
+            return self.output(torch.relu(out) if self.relu else out)
+        except ValueError as error:
+            raise ValueError(f"layer {self.name!r}: {error}") from None
+
+
+def float_product(layer, x, weight, bias):
+    """What an nn.Linear or nn.Conv2d computes, with another weight."""
+    if isinstance(layer, nn.Linear):
+        return nn.functional.linear(x, weight, bias)
+    return nn.functional.conv2d(x, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from quantutils.arrays import real_array
 from quantutils.checks import instance
@@ -9,7 +10,11 @@ from quantutils.nn.dynamic import DynamicLinear
 
 
 class _DynamicRecurrent(nn.Module):
-    """What the two share: layers, directions, batch_first, and the loop over time."""
+    """What the two share: layers, directions, batch_first, and the loop over time.
+
+    As in torch.ao, the products with a layer's input are made for the whole sequence at once, so that its activations
+    have one range a sequence; those with the state have one a step.
+    """
 
     twin_of = nn.RNNBase
 
@@ -18,109 +23,136 @@ class _DynamicRecurrent(nn.Module):
         instance(source, self.twin_of, "source")
         if getattr(source, "proj_size", 0):
             raise ValueError(f"proj_size is {source.proj_size}; accepted: 0, a projection has no quantized form here")
-        self.hidden_size, self.num_layers, self.input_size = source.hidden_size, source.num_layers, source.input_size
-        self.batch_first, self.directions = source.batch_first, 2 if source.bidirectional else 1
-        self.dropout = source.dropout
+        for name in ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional"):
+            setattr(self, name, getattr(source, name))
+        self.mode, self.proj_size, self.dtype = source.mode, 0, source.weight_ih_l0.dtype
         self.products = nn.ModuleDict()
-        for layer in range(self.num_layers):
-            for direction in range(self.directions):
-                ending = f"l{layer}" + ("_reverse" if direction else "")
-                for part in ("ih", "hh"):
-                    linear = nn.Linear(1, 1, bias=source.bias)
-                    linear.weight = getattr(source, f"weight_{part}_{ending}")
-                    if source.bias:
-                        linear.bias = getattr(source, f"bias_{part}_{ending}")
-                    product = DynamicLinear.from_float(linear, weights, activations, rule)
-                    self.products[f"{part}_{ending}"] = product
+        for ending in self._endings():
+            for part in ("ih", "hh"):
+                linear = nn.Linear(1, 1, bias=source.bias, device="meta")
+                linear.weight = getattr(source, f"weight_{part}_{ending}")
+                if source.bias:
+                    linear.bias = getattr(source, f"bias_{part}_{ending}")
+                self.products[f"{part}_{ending}"] = DynamicLinear.from_float(linear, weights, activations, rule)
 
     @classmethod
     def from_float(cls, source, weights=None, activations=None, rule=None):
         """The dynamically quantized twin of the torch layer."""
         return cls(source, weights, activations, rule)
 
-    def _start(self, batch, like):
-        return torch.zeros(self.num_layers * self.directions, batch, self.hidden_size, dtype=like.dtype)
+    def _endings(self):
+        directions = ("", "_reverse") if self.bidirectional else ("",)
+        return [f"l{layer}{direction}" for layer in range(self.num_layers) for direction in directions]
 
-    def _run(self, x, states):
-        """x: (time, batch, input); states: one tuple of (batch, hidden) for each layer and direction."""
-        ends = []
+    @property
+    def all_weights(self):
+        """The quantized weights and the biases, a list for each layer and direction."""
+        both = [[self.products[f"{part}_{ending}"] for part in ("ih", "hh")] for ending in self._endings()]
+        return [[one.weight for one in pair] + [one.bias for one in pair if self.bias] for pair in both]
+
+    def flatten_parameters(self):
+        """Nothing to do: nn.LSTM's weights may need to lie in one piece, these do not."""
+
+    def _run(self, x, sizes, states):
+        """x: (rows, input), the steps one after another, sizes[t] rows at step t; states: a tuple of (batch, hidden)
+        for each layer and direction. Returns (rows, directions · hidden) and the last states.
+        """
+        ends, starts = [], [0]
+        for size in sizes:
+            starts.append(starts[-1] + size)
         for layer in range(self.num_layers):
             outputs = []
-            for direction in range(self.directions):
-                ending = f"l{layer}" + ("_reverse" if direction else "")
-                ih, hh = self.products[f"ih_{ending}"], self.products[f"hh_{ending}"]
-                steps = range(x.shape[0]) if not direction else range(x.shape[0] - 1, -1, -1)
-                state, seen = states[layer * self.directions + direction], {}
-                for step in steps:
-                    state = self._step(ih(x[step]), hh(state[0]), state)
-                    seen[step] = state[0]
-                outputs.append(torch.stack([seen[step] for step in range(x.shape[0])]))
+            for direction in range(1 + self.bidirectional):
+                place = layer * (1 + self.bidirectional) + direction
+                ending = self._endings()[place]
+                given, from_state = self.products[f"ih_{ending}"](x), self.products[f"hh_{ending}"]
+                state, seen = states[place], {}
+                for step in reversed(range(len(sizes))) if direction else range(len(sizes)):
+                    size = sizes[step]  # sequences that have ended, or not begun, keep their state
+                    running = tuple(each[:size] for each in state)
+                    running = self._step(given[starts[step] : starts[step + 1]], from_state(running[0]), running)
+                    seen[step] = running[0]
+                    state = tuple(torch.cat([new, old[size:]]) for new, old in zip(running, state, strict=True))
+                outputs.append(torch.cat([seen[step] for step in range(len(sizes))]))
                 ends.append(state)
             x = torch.cat(outputs, dim=-1)
             if self.training and self.dropout and layer + 1 < self.num_layers:
                 x = nn.functional.dropout(x, self.dropout)
         return x, ends
 
-    def _shaped(self, x):
+    def forward(self, input, hx=None):
+        """(output, state), arguments and results as torch's layer; a PackedSequence gives one back."""
+        if isinstance(input, PackedSequence):
+            data, sizes, order, back = input
+            rows, batch, unbatched = self._checked(data, 2), int(sizes[0]), False
+        else:
+            rows, batch, unbatched = self._shaped(input)
+            data, order, back = input, None, None
+            sizes = [batch] * rows.shape[0]
+            rows = rows.reshape(-1, self.input_size)  # (time, batch, input) to (time · batch, input)
+        states = [each if order is None else each[:, order] for each in self._states(hx, batch, unbatched, data)]
+        sizes = [int(size) for size in sizes]
+        out, ends = self._run(rows.float(), sizes, list(zip(*(each.float() for each in states), strict=True)))
+        state = tuple(torch.stack([end[place] for end in ends]).to(data.dtype) for place in range(len(states)))
+        state = tuple(each if back is None else each[:, back] for each in state)
+        out = out.to(data.dtype)
+        if isinstance(input, PackedSequence):
+            out = PackedSequence(out, *input[1:])
+        else:
+            out = out.reshape(len(sizes), batch, -1)
+            out = out[:, 0] if unbatched else out.transpose(0, 1) if self.batch_first else out
+        state = tuple(each[:, 0] for each in state) if unbatched else state
+        return out, (state if len(state) > 1 else state[0])
+
+    def _checked(self, x, *axes):
         real_array(instance(x, torch.Tensor, "x"), "x")
-        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+        if x.ndim not in axes or x.shape[-1] != self.input_size:
             raise ValueError(
                 f"x has shape {tuple(x.shape)}; accepted: (…, …, {self.input_size}) or (…, {self.input_size})"
             )
-        unbatched = x.ndim == 2
-        if unbatched:
-            x = x[:, None]
-        elif self.batch_first:
-            x = x.transpose(0, 1)
+        return x
+
+    def _shaped(self, x):
+        """x as (time, batch, input), how many sequences, and whether it came without a batch axis."""
+        unbatched = self._checked(x, 2, 3).ndim == 2
+        x = x[:, None] if unbatched else x.transpose(0, 1) if self.batch_first else x
         if x.shape[0] == 0:
             raise ValueError(f"x has no time steps (shape {tuple(x.shape)}, time first); accepted: one or more")
-        return x, unbatched
+        return x, x.shape[1], unbatched
 
-    def _given_state(self, state, x, unbatched):
-        """One given state, with a batch axis. Raises TypeError or ValueError for one of another shape or kind."""
-        real_array(instance(state, torch.Tensor, "state"), "state")
-        state = state[:, None] if unbatched and state.ndim == 2 else state
-        wanted = (self.num_layers * self.directions, x.shape[1], self.hidden_size)
-        if state.shape != wanted:
-            raise ValueError(
-                f"state has shape {tuple(state.shape)}; accepted: {wanted}, without batch where x has none"
-            )
-        return state
-
-    def _unshaped(self, out, unbatched):
-        if unbatched:
-            return out[:, 0]
-        return out.transpose(0, 1) if self.batch_first else out
+    def _states(self, hx, batch, unbatched, x):
+        """The states that were given, or zeros: one (layers · directions, batch, hidden) for each part of a state."""
+        wanted = (self.num_layers * (1 + self.bidirectional), batch, self.hidden_size)
+        if hx is None:
+            return [torch.zeros(wanted, dtype=x.dtype, device=x.device)] * self.parts
+        parts = [hx] if self.parts == 1 else hx
+        if not isinstance(parts, (tuple, list)) or len(parts) != self.parts:
+            raise TypeError(f"state is a {type(hx).__name__}; accepted: None or a pair of tensors (h, c)")
+        states = []
+        for state in parts:
+            real_array(instance(state, torch.Tensor, "state"), "state")
+            state = state[:, None] if unbatched and state.ndim == 2 else state
+            if state.shape != wanted:
+                raise ValueError(
+                    f"state has shape {tuple(state.shape)}; accepted: {wanted}, without batch where x has none"
+                )
+            states.append(state)
+        return states
 
     def extra_repr(self):
         """What a printed model shows of this layer."""
-        both = ", both directions" if self.directions == 2 else ""
+        both = ", both directions" if self.bidirectional else ""
         return f"{self.input_size} → {self.hidden_size}, {self.num_layers} layers{both}"
 
 
 class DynamicLSTM(_DynamicRecurrent):
     """nn.LSTM with integer weights; arguments and results as nn.LSTM's."""
 
-    twin_of = nn.LSTM
-
-    def forward(self, x, state=None):
-        """(output, (h, c)), shapes as nn.LSTM."""
-        x, unbatched = self._shaped(x)
-        if state is None:
-            h, c = self._start(x.shape[1], x), self._start(x.shape[1], x)
-        elif isinstance(state, (tuple, list)) and len(state) == 2:
-            h, c = (self._given_state(each, x, unbatched) for each in state)
-        else:
-            raise TypeError(f"state is a {type(state).__name__}; accepted: None or a pair of tensors (h, c)")
-        out, ends = self._run(x, list(zip(h, c, strict=True)))
-        h, c = (torch.stack([end[place] for end in ends]) for place in (0, 1))
-        if unbatched:
-            h, c = h[:, 0], c[:, 0]
-        return self._unshaped(out, unbatched), (h, c)
+    twin_of, parts = nn.LSTM, 2
 
     @staticmethod
     def _step(from_input, from_state, state):
-        i, f, g, o = (from_input + from_state).chunk(4, dim=-1)
+        i, f, g, o = (from_state + from_input).chunk(4, dim=-1)
         c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
 
@@ -128,18 +160,13 @@ class DynamicLSTM(_DynamicRecurrent):
 class DynamicGRU(_DynamicRecurrent):
     """nn.GRU with integer weights; arguments and results as nn.GRU's."""
 
-    twin_of = nn.GRU
-
-    def forward(self, x, state=None):
-        """(output, h), shapes as nn.GRU."""
-        x, unbatched = self._shaped(x)
-        h = self._start(x.shape[1], x) if state is None else self._given_state(state, x, unbatched)
-        out, ends = self._run(x, [(each,) for each in h])
-        h = torch.stack([end[0] for end in ends])
-        return self._unshaped(out, unbatched), h[:, 0] if unbatched else h
+    twin_of, parts = nn.GRU, 1
 
     @staticmethod
     def _step(from_input, from_state, state):
+        # In torch.ao's order and, as there, in place: a sigmoid of rows that lie apart may end in another last bit.
+        from_state = from_state.clone() if from_state.requires_grad else from_state
         (ri, zi, ni), (rh, zh, nh) = from_input.chunk(3, dim=-1), from_state.chunk(3, dim=-1)
-        r, z = torch.sigmoid(ri + rh), torch.sigmoid(zi + zh)
-        return ((1 - z) * torch.tanh(ni + r * nh) + z * state[0],)
+        r, z = rh.add_(ri).sigmoid_(), zh.add_(zi).sigmoid_()
+        n = torch.tanh(ni + nh * r)
+        return ((state[0] - n) * z + n,)

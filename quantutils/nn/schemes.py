@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import torch
+
+from quantutils.affine import code_limits
 from quantutils.checks import flag, whole_number
 
 WEIGHT_GRANULARITIES = ("tensor", "channel", "group")
@@ -30,6 +33,33 @@ class WeightScheme:
             raise ValueError(f"group_size is {self.group_size} with per={self.per!r}; accepted: both or neither")
         if self.group_size is not None:
             whole_number(self.group_size, "group_size", 1)
+
+    @property
+    def limits(self):
+        """The smallest and the largest code."""
+        return code_limits(self.bits, symmetric=True, full_range=self.full_range)
+
+    def grouped(self, weight):
+        """`weight`, outputs first, those that share a scale along the last axis: (n), (outputs, n), or in groups."""
+        if self.per == "tensor":
+            return weight.reshape(-1)
+        return weight.flatten(1) if self.per == "channel" else weight.reshape(len(weight), -1, self.group_size)
+
+    def covering_scale(self, weight):
+        """For each row of the last axis the scale that reaches the largest magnitude; 1 where all are zero."""
+        qmin, qmax = self.limits
+        scale = weight.abs().amax(-1) / ((qmax - qmin) / 2)
+        return torch.where(scale >= torch.finfo(torch.float32).tiny, scale, torch.ones((), device=scale.device))
+
+    def codes(self, weight, scale):
+        """Codes, as floats: rule FMA of torch, rint(w · fl(1/s)), so that they equal those of torch.ao."""
+        return torch.round((weight.double() * (1 / scale).double()).float()).clamp(*self.limits)
+
+    def spread(self, scale, ndim):
+        """Scales shaped to broadcast against a weight of `ndim` axes."""
+        if self.per == "group":
+            return scale.repeat_interleave(self.group_size, dim=1)
+        return scale.reshape(-1, *[1] * (ndim - 1)) if self.per == "channel" else scale
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Quantize any nn.Module: each function returns a new model and leaves the given one as it was."""
+"""Quantize an nn.Module: each function returns a new model and leaves the given one as it was."""
 
 from quantutils.workflow.conversion import convert
 from quantutils.workflow.dynamic import quantize_dynamic

@@ -1,26 +1,45 @@
 """Quantization-aware training: a copy of the model that rounds while it learns, converted to integers afterwards."""
 
 from torch import nn
-from torch.ao.quantization import DeQuantStub, QuantStub
 
 from quantutils.affine import QParams
 from quantutils.checks import checked_momentum
-from quantutils.nn import Dequantize
-from quantutils.nn.fake import METHODS, FakeQuantized, OffGrid, off_grid
-from quantutils.workflow.folding import fold
-from quantutils.workflow.replacing import finished, need_module, recipe_of, replaced, static_twin
-from quantutils.workflow.static import checked_schemes, need_convertible
+from quantutils.nn.fake import METHODS, FakeQuantized
+from quantutils.workflow.graph import Site, aten, path_of
+from quantutils.workflow.recipe import Recipe
+from quantutils.workflow.replacing import need_module
+from quantutils.workflow.static import checked_schemes, prepared_graph
 
 
-def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgemm", momentum=0.1):
-    """A copy of `model` to train: Linear and Conv2d simulate the codes of their weights and activations.
+class Trained(FakeQuantized):
+    """A FakeQuantized in its place in the graph. stands_for: name of the last module that it stands for."""
 
-    weights, activations: as for `prepare`. method: "ste", ranges from the data and the straight-through estimator; or
-    "lsq", scales trained like weights (learned step size, Esser et al. 2020), the choice for 4 bits and fewer.
-    momentum: how far an activation's range moves towards that of each training batch, above 0, at most 1.
-    BatchNorm is folded with its stored statistics first, so start from a trained model. The copy is in training mode;
-    train it as any model, then `convert` it. The given model is left as it was.
-    Raises TypeError or ValueError, naming the argument, for what does not fit.
+    def __init__(self, site, *arguments):
+        super().__init__(site.layer, site.name, *arguments)
+        self.stands_for = site.stands_for
+
+
+def prepare_qat(
+    model,
+    example,
+    weights=None,
+    activations=None,
+    method="ste",
+    rule="fbgemm",
+    momentum=0.1,
+    exclude=(),
+    check=True,
+):
+    """A copy of `model`, as its graph, to train: Linear and Conv2d simulate the codes of their weights and activations.
+
+    example, weights, activations, rule, exclude, check: as for `prepare`. method: "ste", ranges from the data and the
+    straight-through estimator; or "lsq", scales trained like weights (learned step size, Esser et al. 2020), the choice
+    for 4 bits and fewer. momentum: how far an activation's range moves towards that of each training batch, above 0, at
+    most 1. What BatchNorm means here: one that follows a layer is folded into it with its stored statistics, once,
+    before training, and no batch changes them; so start from a trained model. Others keep their stored statistics too.
+    nn.Dropout drops in training mode as before. The copy is in training mode and needs a batch in it before eval; train
+    it as any model, then `convert` it. The given model is left as it was.
+    Raises TypeError or ValueError, naming the argument or the layer, for what does not fit.
     """
     need_module(model)
     if not isinstance(method, str) or method not in METHODS:
@@ -29,56 +48,35 @@ def prepare_qat(model, weights=None, activations=None, method="ste", rule="fbgem
         raise ValueError(f"method is {reason}; accepted: {', '.join(map(repr, METHODS))}")
     checked_momentum(momentum)
     weights, activations = checked_schemes(weights, activations, rule)
-    copy, _ = replaced(model, lambda name, layer: None)
-    stands_for = fold(copy.eval())
 
-    def make(name, layer):
-        if type(layer) in (nn.Linear, nn.Conv2d):
-            need_convertible(name, layer)
-            last = stands_for.get(name, name)
-            relu = type(model.get_submodule(last)) is nn.ReLU
-            return FakeQuantized(layer, name, weights, activations, method, last, relu, momentum)
-        if type(layer) is DeQuantStub:
-            return OffGrid()
-        return nn.Identity() if type(layer) is QuantStub else None
+    def make(graph, site, name):
+        carried = graph._on_grid(Site)
+        on_grid = any(node.op == "call_module" and node.target == name and node.args[0] in carried for node in carried)
+        return Trained(site, weights, activations, method, site.relu, on_grid, momentum)
 
-    prepared, made = replaced(copy, make)
-    if not any(isinstance(layer, FakeQuantized) for layer in made.values()):
-        kinds = sorted({type(module).__name__ for module in model.modules()})
-        raise ValueError(f"model holds only {', '.join(kinds)}; accepted: a model with Linear or Conv2d in it")
-    object.__setattr__(prepared, "float_model", model)
-    object.__setattr__(prepared, "choices", (weights, activations, rule))
-    prepared.register_forward_hook(lambda _model, _given, result: off_grid(result))
-    return prepared.train()
+    recipe = Recipe("StaticLinear", weights, activations, rule)
+    graph = prepared_graph(model, example, exclude, check, recipe, make)
+    for node in list(graph._graph.nodes):
+        name = path_of(node)
+        source = model.get_submodule(name) if name else None
+        if node.target is aten.clone.default and isinstance(source, nn.Dropout):  # what export makes of it in eval
+            graph.set_submodule(f"{name}@dropout", nn.Dropout(source.p))
+            node.op, node.target, node.args, node.kwargs = "call_module", f"{name}@dropout", node.args[:1], {}
+    graph._recompile()
+    return graph.train()
 
 
-def trained_twin(fake, activations, rule):
-    """The static layer of one FakeQuantized, with the scales that training left. ValueError if it never trained."""
+def trained_qparams(fake):
+    """(QParams of the input, of the output) that training left; ValueError for a layer that never trained."""
     if int(fake.output.seen) == 0:
         raise ValueError(
             f"layer {fake.name!r} was never run in training mode, so it has no ranges; call model.train() and train it,"
             " at least for one batch, before convert"
         )
     out = _qparams(fake.output)
-    given = _qparams(fake.input) if int(fake.input.seen) else out
-    # The fake layer's own scheme, so that one layer may have been given more bits than the rest.
-    recipe = recipe_of(fake.weight.scheme, activations, rule) | {"relu": fake.relu, "stands_for": fake.stands_for}
-    return static_twin(fake.layer, recipe, given, out, fake.weight.scales(fake.layer.weight).detach())
+    return (out if fake.input is None else _qparams(fake.input)), out
 
 
 def _qparams(fake):
     scale, zero_point = fake.parameters_in_force()
     return QParams(float(scale.detach()), int(zero_point), fake.qmin, fake.qmax)
-
-
-def convert_qat(prepared):
-    """The integer form of a model that `prepare_qat` made and training changed; `convert` calls this."""
-
-    def make(_name, layer):
-        if isinstance(layer, FakeQuantized):
-            return trained_twin(layer, *prepared.choices[1:])
-        return Dequantize() if isinstance(layer, OffGrid) else None
-
-    new, _ = replaced(prepared, make)
-    new._forward_hooks.clear()
-    return finished(new, prepared.float_model)

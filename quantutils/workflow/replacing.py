@@ -1,33 +1,42 @@
-"""Replacing layers inside a copy of a model, and what a layer remembers of how it was made."""
+"""Replacing layers inside a copy of a model, and refusing, before that, what a replacement would lose."""
 
 import copy
-from dataclasses import asdict
+from fnmatch import fnmatchcase
 
 from torch import nn
+from torch.nn.utils import parametrize
 
-from quantutils.nn import (
-    ActivationScheme,
-    DynamicGRU,
-    DynamicLinear,
-    DynamicLSTM,
-    QuantizedEmbedding,
-    QuantizedWeight,
-    StaticConv2d,
-    StaticLinear,
-    WeightOnlyLinear,
-    WeightScheme,
-    as_float,
-)
-from quantutils.workflow.folding import hooked
-from quantutils.workflow.progress import with_progress
+from quantutils.workflow.nested import tensors
+from quantutils.workflow.recipe import row_of
 
-# Exact types: a subclass may compute something else, so it is left as it is and named in the report.
-DYNAMIC_TWINS = {
-    nn.Linear: DynamicLinear,
-    nn.LSTM: DynamicLSTM,
-    nn.GRU: DynamicGRU,
-    nn.Embedding: QuantizedEmbedding,
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks")
+REMEDIES = {
+    "WeightNorm": "torch.nn.utils.remove_weight_norm(layer)",
+    "SpectralNorm": "torch.nn.utils.remove_spectral_norm(layer)",
+    "BasePruningMethod": "torch.nn.utils.prune.remove(layer, 'weight')",
 }
+
+
+class Origin:
+    """Where a quantized model came from: `model`, the float model. Copies share it; a pickle leaves it out.
+
+    It is no module, so that it is neither saved, moved nor trained with the quantized model. pickled: True for a
+    pickle that carries the float model along.
+    """
+
+    def __init__(self, model=None, pickled=False):
+        self.model, self.pickled = model, pickled
+
+    def __deepcopy__(self, _memo):
+        return self
+
+    def __reduce__(self):
+        return Origin, (self.model if self.pickled else None, self.pickled)
+
+
+def origin(model):
+    """The float model that `model` was made from; itself if no workflow made it; None if it was not kept."""
+    return model.float_origin.model if isinstance(getattr(model, "float_origin", None), Origin) else model
 
 
 def need_module(model, name="model"):
@@ -36,93 +45,112 @@ def need_module(model, name="model"):
         raise TypeError(f"{name} is a {type(model).__name__}; accepted: a torch.nn.Module")
 
 
-def origin(model):
-    """The float model that `model` was made from; itself if it was not made by a workflow."""
-    return getattr(model, "float_model", model)
+def excluded(model, exclude):
+    """The names of all modules that `exclude` leaves out: names or patterns (fnmatch), with all that is in them.
 
-
-def dynamic_twin(layer, recipe):
-    """The quantized twin of one float layer, made as `recipe` says; the recipe stays with the twin.
-
-    recipe: {"weights": {…}, "activations": {…} or None, "rule": name or None}, plain values that a file can hold;
-    with neither activations nor rule, a Linear keeps float activations.
+    Raises TypeError for what is no list of words, ValueError for one that no module of the model has.
     """
-    weights = WeightScheme(**recipe["weights"])
-    activations = ActivationScheme(**recipe["activations"]) if recipe["activations"] else None
-    made = DYNAMIC_TWINS[type(layer)]
-    if made is QuantizedEmbedding:
-        twin = made.from_float(layer, weights)
-    elif made is DynamicLinear and activations is None and recipe["rule"] is None:
-        twin = WeightOnlyLinear.from_float(layer, weights)
-    else:
-        twin = made.from_float(layer, weights, activations, recipe["rule"])
-    return made_as(twin, recipe).train(layer.training)
+    if not isinstance(exclude, (list, tuple, set)) or not all(isinstance(each, str) for each in exclude):
+        raise TypeError(f"exclude is {exclude!r}; accepted: a list of names of modules, or of patterns")
+    names = [name for name, _ in model.named_modules(remove_duplicate=False)]
+    left_out = set()
+    for pattern in exclude:
+        found = [name for name in names if fnmatchcase(name, pattern)]
+        if not found:
+            raise ValueError(
+                f"exclude holds {pattern!r}, which no module of model is called; accepted: names of modules"
+            )
+        left_out.update(name for name in names if any(name == own or name.startswith(f"{own}.") for own in found))
+    return left_out
 
 
-def static_twin(layer, recipe, given, out, scale=None):
-    """The static twin of a Linear or Conv2d, from codes of QParams `given` to codes of `out`; the recipe stays with it.
+def check_batch_norm(model, left_out=()):
+    """Raise ValueError for a BatchNorm that takes its statistics from each batch, in a model that is in eval mode."""
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.modules.batchnorm._BatchNorm) or name in left_out:
+            continue
+        if module.running_mean is None or (module.training and not model.training):
+            raise ValueError(
+                f"module {name!r} is a {type(module).__name__} that takes its statistics from each batch; accepted:"
+                " stored statistics, in eval mode (model.eval())"
+            )
 
-    recipe: as for `dynamic_twin`, and "relu", whether a ReLU is fused, and "stands_for" (see workflow.static.Observed).
+
+def why_not(layer):
+    """What a layer in this one's place would lose, and what to do about it; "" if nothing."""
+    if parametrize.is_parametrized(layer):
+        return "is parametrized; accepted: after torch.nn.utils.parametrize.remove_parametrizations"
+    for hook in layer._forward_pre_hooks.values():
+        for kind in type(hook).__mro__:
+            if kind.__name__ in REMEDIES:
+                return f"has its weight rewritten before each call; accepted: after {REMEDIES[kind.__name__]}"
+    if any(getattr(layer, hooks, None) for hooks in HOOKS):
+        return "has hooks, which a layer in its place would not run; accepted: without hooks"
+    if "forward" in vars(layer):
+        return "has a forward of its own on the instance; accepted: that of its class"
+    if getattr(layer, "max_norm", None) is not None:
+        return "has max_norm, which rewrites rows at look-up; accepted: max_norm=None"
+    if getattr(layer, "proj_size", 0):
+        return f"has proj_size={layer.proj_size}, a projection; accepted: proj_size=0"
+    return ""
+
+
+def replaceable(model, form, exclude=(), types=None):
+    """[(name, layer)] of the layers that get a twin, each once, by its first name; form: "dynamic" or "weights_only".
+
+    types: only these. Raises ValueError, naming the layer, for one whose twin would lose something.
     """
-    weight = QuantizedWeight.from_float(layer.weight, WeightScheme(**recipe["weights"]), scale)
-    arguments = (weight, layer.bias, given, out, recipe["relu"], recipe["rule"])
-    if isinstance(layer, nn.Linear):
-        return made_as(StaticLinear(*arguments), recipe)
-    geometry = {key: getattr(layer, key) for key in ("stride", "padding", "dilation", "groups")}
-    return made_as(StaticConv2d(*arguments, **geometry), recipe)
+    left_out, found = excluded(model, exclude), {}
+    check_batch_norm(model, left_out)
+    kept = {id(model.get_submodule(name)) for name in left_out}
+    for name, layer in model.named_modules(remove_duplicate=False):
+        kind = type(layer)
+        if parametrize.is_parametrized(layer):
+            kind = kind.__bases__[0]
+        if getattr(row_of(kind), form) is None or (types and kind not in types) or belongs_to_attention(name, model):
+            continue
+        if id(layer) in found or id(layer) in kept:
+            continue
+        reason = why_not(layer)
+        if reason:
+            raise ValueError(f"layer {name!r} ({kind.__name__}) {reason}, or exclude=[{name!r}]")
+        found[id(layer)] = (name, layer)
+    return list(found.values())
 
 
-def made_as(layer, recipe):
-    """The layer, with the recipe and its own kind kept on it as plain values."""
-    layer.recipe = {"kind": type(layer).__name__, **recipe}
-    return layer
+def belongs_to_attention(name, model):
+    """nn.MultiheadAttention reads its projection's float weight directly, so its layers must stay as they are."""
+    parent = name.rpartition(".")[0]
+    return isinstance(model.get_submodule(parent), nn.MultiheadAttention) if parent else False
 
 
-def finished(model, float_model):
-    """The static model as it is handed out: what it returns is float, and it remembers the float model."""
-    model.register_forward_hook(lambda _model, _given, result: as_float(result))
-    object.__setattr__(model, "float_model", float_model)
-    return model.eval()
+def copied_model(model, twins=()):
+    """A copy of `model`. twins: {layer: what stands in its place}, wherever the model refers to the layer.
 
-
-def recipe_of(weights, activations, rule):
-    """The plain values from which `dynamic_twin` makes a layer again."""
-    return {"weights": asdict(weights), "activations": asdict(activations) if activations else None, "rule": rule}
-
-
-def replaced(model, make):
-    """A copy of `model` in which every layer that `make(name, layer)` answers with a module is that module.
-
-    make: called once for each distinct layer below (or at) the model; None leaves the layer. A layer that is used in
-    two places is made once and stays shared. A layer of torch with forward hooks (weight_norm of old has one) stays:
-    its twin would not run them. Returns (new model, {name: made}).
+    deepcopy is told that a layer was copied already: so every alias, in lists and dicts too, becomes the same twin.
     """
-    new = copy.deepcopy(model)
-    made, answers = {}, {}
+    memo = {id(layer): twin for layer, twin in dict(twins).items()}
+    for module in model.modules():  # an output that was kept is no leaf, and deepcopy would refuse it
+        for tensor in tensors({key: value for key, value in vars(module).items() if key[0] != "_"}):
+            if not tensor.is_leaf:
+                memo[id(tensor)] = tensor.detach().clone()
+    try:
+        return copy.deepcopy(model, memo)
+    except RuntimeError as error:
+        raise ValueError(
+            f"model cannot be copied ({str(error).splitlines()[0]}); accepted: weights that are parameters, as after"
+            " torch.nn.utils.remove_weight_norm"
+        ) from None
 
-    def answer(name, layer):
-        if id(layer) not in answers:
-            kept = type(layer).__module__.startswith("torch.nn") and hooked(layer)
-            answers[id(layer)] = None if kept else make(name, layer)
-        twin = answers[id(layer)]
-        if twin is not None:
-            made[name] = twin
-        return twin
 
-    root = answer("", new)
-    if root is not None:
-        return root, {"": root}
-    for name, parent in with_progress(new.named_modules(remove_duplicate=False), "going through the layers"):
-        for child_name, child in list(parent._modules.items()):
-            if child is None:
-                continue
-            twin = answer(f"{name}.{child_name}".lstrip("."), child)
-            if twin is not None:
-                setattr(parent, child_name, twin)
+def with_twins(model, twins):
+    """A copy of `model` with the layers of {layer: twin} replaced under every name that they have."""
+    new = copied_model(model, twins)
     for module in new.modules():
         if isinstance(module, nn.TransformerEncoderLayer):
             # Its fast path reads linear1.weight as a float tensor; this flag is what it checks first.
             module.activation_relu_or_gelu = 0
         if isinstance(module, nn.TransformerEncoder):
             module.use_nested_tensor = False  # the fast path's own form, which no other layer takes
-    return new, made
+    new.float_origin = Origin(origin(model))
+    return new

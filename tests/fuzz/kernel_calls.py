@@ -181,7 +181,4 @@ KERNEL_CALLS = {
     "nn.centred_product": Call(
         nn.centred_product, lambda g: codes_product(g) | {"zero_point": g.whole(0, 255)}, product_holds
     ),
-    "nn.as_float": Call(
-        nn.as_float, lambda g: {"value": (g.real((2, 2), library="torch"), 3)}, lambda result, a: True, fixed=("value",)
-    ),
 }

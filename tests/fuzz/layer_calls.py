@@ -8,9 +8,12 @@ import torch
 from fuzz.kernel_calls import activation_qparams
 from fuzz.table import Call, finite, within
 
-from quantutils import MinMax, Percentile, QParams, gptq, kernels, nn, storage, workflow
+from quantutils import MinMax, Percentile, QParams, kernels, nn, workflow
+from quantutils.nn import gptq
+from quantutils.workflow import storage
 
 FOLDER = Path(tempfile.mkdtemp(prefix="quantutils-fuzz-"))
+EXAMPLE = torch.linspace(-1, 1, 40).reshape(10, 4)
 INPUT, OUTPUT = QParams(0.05, 128, 0, 255), QParams(0.1, 100, 0, 255)
 
 
@@ -27,14 +30,14 @@ def quantized_model():
 
 
 def observing_model():
-    prepared = workflow.prepare(float_model())
-    prepared(torch.linspace(-1, 1, 40).reshape(10, 4))
+    prepared = workflow.prepare(float_model(), EXAMPLE)
+    prepared(EXAMPLE)
     return prepared
 
 
 def learning_model():
-    prepared = workflow.prepare_qat(float_model())
-    prepared(torch.linspace(-1, 1, 40).reshape(10, 4))
+    prepared = workflow.prepare_qat(float_model(), EXAMPLE)
+    prepared(EXAMPLE)
     return prepared
 
 
@@ -50,9 +53,7 @@ def held_weight(shape=(3, 4)):
 
 
 def codes(given, *shape):
-    return nn.Codes(
-        given.codes(shape, 0, 255, "torch", "uint8") if not given.hard else torch.zeros(shape).byte(), INPUT
-    )
+    return given.codes(shape, 0, 255, "torch", "uint8") if not given.hard else torch.zeros(shape).byte()
 
 
 def numbers(given, *shape):
@@ -70,7 +71,7 @@ def made(kind):
 
 def real_output(result, a):
     result = result[0] if isinstance(result, tuple) else result
-    assert finite(result.dequantize() if isinstance(result, nn.Codes) else result)
+    assert finite(result)
 
 
 def recurrent(kind, source):
@@ -81,12 +82,15 @@ def recurrent(kind, source):
     def given_state(given):
         h = torch.zeros(1, 2, 3)
         state = given.choice(None, (h, h) if source is torch.nn.LSTM else h)
-        return {"self": kind.from_float(layer), "x": numbers(given, 5, 2, 4), "state": state}
+        return {"self": kind.from_float(layer), "input": numbers(given, 5, 2, 4), "hx": state}
 
     return {
         "": Call(kind, lambda g: dict(arguments), made(kind)),
         ".from_float": Call(kind.from_float, lambda g: dict(arguments), made(kind)),
-        ".forward": Call(kind.forward, given_state, real_output),
+        ".flatten_parameters": Call(
+            kind.flatten_parameters, lambda g: {"self": kind.from_float(layer)}, lambda r, a: True
+        ),
+        ".forward": Call(kind.forward, given_state, real_output, also=("x", "state")),
     }
 
 
@@ -101,7 +105,7 @@ def static_arguments(given, shape):
 def static_input(kind, shape, weight_shape):
     def arguments(given):
         layer = kind(held_weight(weight_shape), None, INPUT, OUTPUT)
-        return {"self": layer, "x": given.choice(codes(given, *shape), numbers(given, *shape))}
+        return {"self": layer, "input": given.choice(codes(given, *shape), numbers(given, *shape))}
 
     return arguments
 
@@ -114,12 +118,12 @@ def linear_arguments(given):
 
 
 def linear_input(given):
-    return {"self": nn.DynamicLinear(**linear_arguments(given)), "x": numbers(given, 3, 4)}
+    return {"self": nn.DynamicLinear(**linear_arguments(given)), "input": numbers(given, 3, 4)}
 
 
 def embedding_input(given):
     layer = nn.QuantizedEmbedding(held_weight())
-    return {"self": layer, "indices": given.codes((2, 5), 0, 2, "torch", "int64")}
+    return {"self": layer, "input": given.codes((2, 5), 0, 2, "torch", "int64")}
 
 
 def float_weight(given):
@@ -135,11 +139,11 @@ def weight_holds(result, a):
 
 
 def rounded(result, a):
-    within(result.codes, -128, 255, result.shape)
+    within(result, 0, 255, result.shape)
 
 
 def prepared_holds(result, a):
-    assert finite(result(torch.zeros(2, 4)))
+    assert finite(result(torch.ones(2, 4)))
 
 
 def gptq_arguments(given):
@@ -173,11 +177,11 @@ def rounding_arguments(given):
 
 
 LAYER_CALLS = {
-    "gptq.gram_matrix": Call(gptq.gram_matrix, lambda g: {"x": numbers(g, 5, 4)}, lambda r, a: r.shape == (4, 4)),
-    "gptq.searched_scale": Call(
+    "nn.gptq.gram_matrix": Call(gptq.gram_matrix, lambda g: {"x": numbers(g, 5, 4)}, lambda r, a: r.shape == (4, 4)),
+    "nn.gptq.searched_scale": Call(
         gptq.searched_scale, search_arguments, lambda r, a: finite(r) and bool((r > 0).all()), also=("group_size",)
     ),
-    "gptq.gptq": Call(gptq.gptq, gptq_arguments, weight_holds, also=("group_size",)),
+    "nn.gptq.gptq": Call(gptq.gptq, gptq_arguments, weight_holds, also=("group_size",)),
     "nn.QuantizedWeight.from_codes": Call(nn.QuantizedWeight.from_codes, held_codes, lambda r, a: finite(r.scale)),
     "nn.WeightOnlyLinear": Call(
         nn.WeightOnlyLinear, lambda g: {"weight": held_weight(), "bias": None}, made(nn.WeightOnlyLinear)
@@ -189,8 +193,9 @@ LAYER_CALLS = {
     ),
     "nn.WeightOnlyLinear.forward": Call(
         nn.WeightOnlyLinear.forward,
-        lambda g: {"self": nn.WeightOnlyLinear(held_weight()), "x": numbers(g, 3, 4)},
+        lambda g: {"self": nn.WeightOnlyLinear(held_weight()), "input": numbers(g, 3, 4)},
         real_output,
+        also=("x",),
     ),
     "workflow.quantize_weights": Call(
         workflow.quantize_weights,
@@ -198,12 +203,6 @@ LAYER_CALLS = {
         prepared_holds,
         fixed=("data",),  # handed to the model as they are, so errors are the model's
     ),
-    "nn.Codes": Call(
-        nn.Codes, lambda g: {"codes": codes(g, 2, 3).codes, "qparams": activation_qparams(g)}, made(nn.Codes)
-    ),
-    "nn.Codes.of": Call(nn.Codes.of, lambda g: {"x": numbers(g, 2, 3), "qparams": activation_qparams(g)}, rounded),
-    "nn.Codes.dequantize": Call(nn.Codes.dequantize, lambda g: {"self": codes(g, 2, 3)}, real_output),
-    "nn.Codes.relu": Call(nn.Codes.relu, lambda g: {"self": codes(g, 2, 3)}, rounded),
     "nn.QuantizedWeight": Call(
         nn.QuantizedWeight, lambda g: {"shape": g.sizes(3, 4), "scheme": nn.WeightScheme()}, made(nn.QuantizedWeight)
     ),
@@ -220,7 +219,7 @@ LAYER_CALLS = {
         lambda g: {"linear": torch.nn.Linear(4, 3), "rule": None} | schemes(g),
         made(torch.nn.Module),
     ),
-    "nn.DynamicLinear.forward": Call(nn.DynamicLinear.forward, linear_input, real_output),
+    "nn.DynamicLinear.forward": Call(nn.DynamicLinear.forward, linear_input, real_output, also=("x",)),
     "nn.QuantizedEmbedding": Call(
         nn.QuantizedEmbedding, lambda g: {"weight": held_weight(), "padding_idx": None}, made(nn.QuantizedEmbedding)
     ),
@@ -229,43 +228,64 @@ LAYER_CALLS = {
         lambda g: {"embedding": torch.nn.Embedding(5, 4), "weights": nn.WeightScheme(4)},
         made(nn.QuantizedEmbedding),
     ),
-    "nn.QuantizedEmbedding.forward": Call(nn.QuantizedEmbedding.forward, embedding_input, real_output),
+    "nn.QuantizedEmbedding.forward": Call(
+        nn.QuantizedEmbedding.forward, embedding_input, real_output, also=("indices",)
+    ),
     **{f"nn.DynamicLSTM{name}": call for name, call in recurrent(nn.DynamicLSTM, torch.nn.LSTM).items()},
     **{f"nn.DynamicGRU{name}": call for name, call in recurrent(nn.DynamicGRU, torch.nn.GRU).items()},
     "nn.StaticLinear": Call(nn.StaticLinear, lambda g: static_arguments(g, (3, 4)), made(nn.StaticLinear)),
-    "nn.StaticLinear.forward": Call(nn.StaticLinear.forward, static_input(nn.StaticLinear, (2, 4), (3, 4)), rounded),
+    "nn.StaticLinear.forward": Call(
+        nn.StaticLinear.forward, static_input(nn.StaticLinear, (2, 4), (3, 4)), rounded, also=("x",)
+    ),
     "nn.StaticConv2d": Call(nn.StaticConv2d, lambda g: static_arguments(g, (3, 4, 2, 2)), made(nn.StaticConv2d)),
     "nn.StaticConv2d.forward": Call(
-        nn.StaticConv2d.forward, static_input(nn.StaticConv2d, (2, 4, 3, 3), (3, 4, 2, 2)), rounded, also=("x_codes",)
+        nn.StaticConv2d.forward,
+        static_input(nn.StaticConv2d, (2, 4, 3, 3), (3, 4, 2, 2)),
+        rounded,
+        also=("x", "x_codes"),
     ),
-    "nn.Quantize": Call(nn.Quantize, lambda g: {"qparams": activation_qparams(g)}, made(nn.Quantize)),
-    "nn.Quantize.forward": Call(
-        nn.Quantize.forward, lambda g: {"self": nn.Quantize(activation_qparams(g)), "x": numbers(g, 2, 3)}, rounded
+    "nn.HeldQParams": Call(nn.HeldQParams, lambda g: {"qparams": activation_qparams(g)}, made(nn.HeldQParams)),
+    "nn.HeldQParams.quantize": Call(
+        nn.HeldQParams.quantize, lambda g: {"self": nn.HeldQParams(INPUT), "x": numbers(g, 2, 3)}, rounded
     ),
-    "nn.Dequantize": Call(nn.Dequantize, lambda g: {}, made(nn.Dequantize)),
-    "nn.Dequantize.forward": Call(
-        nn.Dequantize.forward, lambda g: {"self": nn.Dequantize(), "x": codes(g, 2, 3)}, real_output
+    "nn.HeldQParams.forward": Call(
+        nn.HeldQParams.forward,
+        lambda g: {"self": nn.HeldQParams(INPUT), "codes": codes(g, 2, 3)},
+        real_output,
+        also=("q",),
     ),
     "workflow.quantize_dynamic": Call(
         workflow.quantize_dynamic,
-        lambda g: {"model": float_model(), "layers": g.choice(None, [torch.nn.Linear]), "rule": None} | schemes(g),
+        lambda g: (
+            {"model": float_model(), "layers": g.choice(None, [torch.nn.Linear]), "rule": None, "exclude": ()}
+            | schemes(g)
+        ),
         prepared_holds,
     ),
     "workflow.prepare": Call(
         workflow.prepare,
-        lambda g: {"model": float_model(), "observer": g.choice(MinMax, Percentile), "rule": "fbgemm"} | schemes(g),
+        lambda g: {
+            "model": float_model(),
+            "example": EXAMPLE,
+            "observer": g.choice(MinMax, Percentile),
+            "rule": "fbgemm",
+            **schemes(g),
+        },
         prepared_holds,
+        fixed=("example",),  # handed to the model as it is, so errors are the model's
     ),
     "workflow.prepare_qat": Call(
         workflow.prepare_qat,
         lambda g: {
             "model": float_model(),
+            "example": EXAMPLE,
             "method": g.choice("ste", "lsq"),
             "rule": "fbgemm",
             "momentum": g.number(0.01, 1.0),
             **schemes(g),
         },
         prepared_holds,
+        fixed=("example",),
     ),
     "workflow.convert": Call(
         workflow.convert, lambda g: {"prepared": g.choice(observing_model, learning_model)()}, prepared_holds
@@ -276,13 +296,13 @@ LAYER_CALLS = {
         lambda result, a: len(result.layers) == 2,
         fixed=("data",),  # handed to the model as it is, so errors are the model's
     ),
-    "storage.save": Call(
+    "workflow.storage.save": Call(
         storage.save,
         lambda g: {"model": quantized_model(), "path": FOLDER / "saved.safetensors"},
         lambda result, a: result == Path(a["path"]).stat().st_size,
         fixed=("path",),  # it would write files of any name
     ),
-    "storage.load": Call(
+    "workflow.storage.load": Call(
         storage.load,
         lambda g: {"path": checkpoint(), "model": float_model()},
         prepared_holds,

@@ -19,9 +19,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import quantutils
-from quantutils import affine, errors, gptq, histogram, kernels, matmul, nn, observers, packing, storage, workflow
+from quantutils import affine, errors, histogram, kernels, matmul, nn, observers, packing, workflow
 from quantutils.course import decisions
 from quantutils.formats import blocks, floats
+from quantutils.nn import gptq
+from quantutils.workflow import storage
 
 CALLS = MAPPING_CALLS | PRODUCT_CALLS | KERNEL_CALLS | LAYER_CALLS
 MODULES = (affine, errors, histogram, observers, matmul, packing, floats, blocks, decisions)
@@ -36,6 +38,8 @@ RESULTS = {
     "kernels.Activations",
     "workflow.LayerReport",
     "workflow.Report",
+    # Of a scheme, on weights that its callers have checked.
+    *(f"nn.WeightScheme.{name}" for name in ("codes", "covering_scale", "grouped", "spread")),
 }
 # The formula itself, a step a line: what only this package calls asks nothing of its arguments.
 FORMULA = {"affine.quantized", "affine.dequantized"}
@@ -111,7 +115,7 @@ def examine(call, given, how):
         assert not hopeless, f"{spoilt} was taken"
         assert call.holds(result, arguments) is not False
     elif hopeless:
-        assert names_an_argument(str(error), [spoilt]), f"{spoilt}: {error!r}"
+        assert names_an_argument(str(error), [spoilt, *call.also]), f"{spoilt}: {error!r}"
     else:
         assert names_an_argument(str(error), (*arguments, *call.also)), repr(error)
     return error is None

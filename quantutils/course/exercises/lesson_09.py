@@ -76,8 +76,8 @@ def within_the_budget(answer):
     # Here, because the first lessons do without torch.
     import torch
 
-    from quantutils import storage
     from quantutils.course import zoo
+    from quantutils.workflow import storage
 
     model = getattr(answer, "model", answer)
     if isinstance(answer, (str, os.PathLike)):

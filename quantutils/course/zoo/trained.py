@@ -10,7 +10,7 @@ BITS = (8, 4, 3, 2)
 
 
 def qat_file(way, bits):
-    """The file of the converted digits_cnn, for quantutils.storage.load.
+    """The file of the converted digits_cnn, for quantutils.workflow.storage.load.
 
     way: "ptq", quantized after training; "control", the same after 40 more epochs in float; "ste" or "lsq", 40 more
     epochs with quantization simulated. bits: of weights and activations, 8, 4, 3 or 2.

@@ -6,7 +6,6 @@ Pre-trained Transformers", section 3 and algorithm 1; here a block of its lazy u
 
 import torch
 
-from quantutils.affine import code_limits
 from quantutils.arrays import real_array
 from quantutils.checks import flag, instance
 from quantutils.kernels.arguments import float32_numbers
@@ -45,11 +44,11 @@ def searched_scale(weight, scheme, importance):
     weight, importance = _matrix(weight), _importance(importance, weight)
     grouped = weight.reshape(len(weight), -1, _width(scheme, weight.shape[1]))
     cost = importance.float().reshape(1, *grouped.shape[1:])
-    best = widest = _covering_scale(grouped, scheme)
+    best = widest = scheme.covering_scale(grouped)
     least = torch.full_like(best, torch.inf)
     for shrink in SHRINKS.flip(0):  # from the widest range: of equal costs it stays
         scale = shrink * widest
-        error = ((grouped - _codes(grouped, scale[..., None], scheme) * scale[..., None]) ** 2 * cost).sum(2)
+        error = ((grouped - scheme.codes(grouped, scale[..., None]) * scale[..., None]) ** 2 * cost).sum(2)
         best, least = torch.where(error < least, scale, best), torch.minimum(error, least)
     return best if scheme.per == "group" else best[:, 0]
 
@@ -75,10 +74,10 @@ def gptq(weight, gram, scheme, search=False, damping=0.01):
         if search:
             scale = searched_scale(block.float(), _of_channels(scheme), within.diag() ** -2)
         else:
-            scale = _covering_scale(block.float(), scheme)
+            scale = scheme.covering_scale(block.float())
         errors = torch.empty_like(block)
         for j in range(block.shape[1]):
-            codes[:, start + j] = _codes(block[:, j], scale, scheme)
+            codes[:, start + j] = scheme.codes(block[:, j], scale)
             errors[:, j] = (block[:, j] - codes[:, start + j] * scale) / within[j, j]
             block[:, j + 1 :] -= errors[:, j, None] * within[j, j + 1 :]
         work[:, start + width :] -= errors @ factor[group, start + width :]
@@ -116,18 +115,6 @@ def _width(scheme, inputs):
 def _of_channels(scheme):
     """The same codes with one scale an output: how one group is seen on its own."""
     return WeightScheme(scheme.bits, "channel", None, scheme.full_range)
-
-
-def _covering_scale(weight, scheme):
-    """The scale, over the last axis, that reaches the largest magnitude; 1 where all are zero."""
-    qmin, qmax = code_limits(scheme.bits, symmetric=True, full_range=scheme.full_range)
-    scale = weight.abs().amax(-1) / ((qmax - qmin) / 2)
-    return torch.where(scale >= torch.finfo(torch.float32).tiny, scale, torch.ones(()))
-
-
-def _codes(weight, scale, scheme):
-    steps = (weight.double() * (1 / scale).double()).float()  # as QuantizedWeight rounds: the same ties
-    return torch.round(steps).clamp(*code_limits(scheme.bits, symmetric=True, full_range=scheme.full_range))
 
 
 def _factor(gram, inputs, damping):
