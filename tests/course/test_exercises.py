@@ -78,6 +78,8 @@ WRONG = {
         (lambda x, bits: round_trip(x, bits, np.round, 7), "you took 7"),
         (lambda x, bits: np.round(x / x.max() * (2 ** (bits - 1) - 1)) * x.max() / (2 ** (bits - 1) - 1), "negative"),
         (lambda x, bits: 2 * x, "three lines"),
+        (lambda x, bits: round_trip(x, bits, lambda steps: np.floor(steps + 0.5)), "ties go up"),
+        (lambda x, bits: None, "returns nothing"),
         (lambda x: x, "raised TypeError"),
         (3, "a function"),
         (lambda x, bits: 0.5, "has shape"),

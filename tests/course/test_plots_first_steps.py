@@ -84,8 +84,9 @@ def test_the_drawing_shows_the_ruler_the_numbers_that_come_back_and_their_errors
     assert crosses.get_ydata().tolist() == X.tolist()
     assert dots.get_ydata() == pytest.approx(x_hat)
     assert rungs.get_ydata() == pytest.approx(scale * np.arange(-top, top + 1))
-    assert [bar.get_height() for bar in right.patches] == pytest.approx(np.abs(x_hat - X))
-    assert right.lines[0].get_ydata() == pytest.approx([scale / 2] * 2)
+    errors, bound = right.lines
+    assert errors.get_ydata() == pytest.approx(np.maximum(np.abs(x_hat - X), 0.0002))  # the least that is shown
+    assert bound.get_ydata() == pytest.approx([scale / 2] * 2)
 
 
 def test_the_drawing_on_its_own_has_no_faults():
@@ -100,7 +101,7 @@ def test_every_corner_of_the_sliders_is_drawn_and_said_right():
         bits, reach = settings["bits"], settings["reach"]
         x_hat, scale, top = round_trip(x, bits, reach)
         noise = 10 * math.log10(np.sum(x**2) / np.sum((x - x_hat) ** 2))
-        clipped = sum(abs(value) > (top + 0.5) * scale for value in x)
+        clipped = sum(abs(value) > reach + 1e-9 for value in x)
         worst = max(abs(x - x_hat))
         assert_says(explorer.readout, bits, reach, 2 * top + 1, scale, worst, clipped, 10, noise)
         assert trouble_of(explorer) == ""

@@ -42,6 +42,7 @@ TRIED = (
     (np.array([-0.8, -0.33, 0.1, 0.62, 1.0]), 4),
     (np.array([[3.0, -0.5], [-6.0, 2.2]]), 8),
     (np.linspace(-1.3, 2.0, 12).reshape(2, 3, 2), 3),
+    (np.array([0.75, -1.5, 0.25, 1.25]), 3),  # steps of 0.5: three ties
 )
 
 
@@ -51,7 +52,10 @@ def round_trip(answer):
     for x, bits in TRIED:
         largest_code = 2 ** (bits - 1) - 1
         scale = np.abs(x).max() / largest_code
-        x_hat = the_array(the_result_of(answer, x.copy(), bits), f"x̂ at {bits} bits", x.shape)
+        given = the_result_of(answer, x.copy(), bits)
+        if given is None:
+            raise Wrong("your function returns nothing: its last line is return codes * scale.")
+        x_hat = the_array(given, f"x̂ at {bits} bits", x.shape)
         if np.allclose(x_hat, np.round(x / scale)):
             raise Wrong("these are the codes; multiply them by the scale to come back to real units.")
         if np.allclose(x_hat, x):
@@ -63,9 +67,12 @@ def round_trip(answer):
             step = np.abs(x).max() / other
             if np.allclose(x_hat, step * np.round(x / step)) and other != largest_code:
                 raise Wrong(f"at {bits} bits the largest code is {largest_code}, 2^(bits − 1) − 1; you took {what}.")
+        right = scale * np.round(x / scale)
+        if np.allclose(x_hat, scale * np.floor(x / scale + 0.5)) and not np.allclose(x_hat, right):
+            raise Wrong("ties go up in your function; np.round sends them to the even code, as section 5 says.")
         step = x.max() / largest_code
         if np.allclose(x_hat, step * np.round(x / step)) and step != scale:
             raise Wrong("the largest magnitude may be negative: take the maximum of np.abs(x).")
-        if not np.allclose(x_hat, scale * np.round(x / scale)):
+        if not np.allclose(x_hat, right):
             raise Wrong(f"at {bits} bits one step of {x.tolist()} is {scale:.4f}; check the three lines of section 5.")
     return "scale, codes and back, for every width; the largest magnitude comes back as it was."

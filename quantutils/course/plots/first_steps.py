@@ -93,7 +93,7 @@ def nearest_codes(x, qparams):
 
 @in_style
 def gain_of_each_bit(found):
-    """How many decibels each bit more wins: a dot for each draw, and a line at 6.02 dB.
+    """How many decibels each bit more wins, with symmetric codes: measured, computed from their steps, and 6.02 dB.
 
     found: {bits: SQNRs in decibels, (draws,)}, the same draws for every width. Returns the Figure.
     """
@@ -104,6 +104,9 @@ def gain_of_each_bit(found):
         gains = values_1d(found[after], f"found[{after}]") - values_1d(found[before], f"found[{before}]")
         label = "measured, a dot for each draw" if place == 0 else None
         axis.plot(np.full(gains.size, place), gains, "o", color=BLUE, markersize=7, alpha=0.6, label=label)
+    codes = [2 ** (bits - 1) - 1 for bits in sorted(found)]
+    exact = [20 * np.log10(after / before) for before, after in pairwise(codes)]
+    axis.plot(range(len(steps)), exact, color=GREY, zorder=1, label="computed from the steps")
     axis.axhline(6.02, color=ORANGE, linestyle="--", label="half the step: 6.02 dB")
     axis.set(xticks=range(len(steps)), xticklabels=[f"{before} to {after}" for before, after in steps])
     axis.set(xlabel="from how many bits to how many", ylabel="gain (dB)")
@@ -123,13 +126,16 @@ def restored_numbers(x, x_hats):
     for axis, (title, x_hat) in zip(np.atleast_1d(axes), x_hats.items(), strict=True):
         x_hat = values_1d(x_hat, f"x_hats[{title!r}]", x.size)
         axis.vlines(places, x, x_hat, color=RED, linewidth=3, label="error")
-        axis.plot(places, x, "x", color=GREY, markersize=9, markeredgewidth=2, label="x")
-        axis.plot(places, x_hat, "o", color=BLUE, markersize=6, label="x̂")
+        axis.plot(places, x, ".", color=BLACK, markersize=5, label="x")
+        axis.plot(places, x_hat, "o", color=BLUE, markersize=9, markerfacecolor="none", label="x̂")
         axis.axhline(0, color=GREY, linewidth=0.8)
         axis.set(title=title, xlabel="which number", xticks=places)
     np.atleast_1d(axes)[0].set_ylabel("real units")
     np.atleast_1d(axes)[-1].legend(loc="lower right")
     return figure
+
+
+LEAST_ERROR = 0.0002  # real units: what the logarithmic axis shows of an error that is less, or none
 
 
 class TenNumbersDrawing(Drawing):
@@ -152,27 +158,29 @@ class TenNumbersDrawing(Drawing):
         left.set(title="ten numbers and what comes back", xlabel="which number", ylabel="real units", xticks=places)
         left.set(xlim=(-1.4, self.x.size - 0.5), ylim=(-limit, limit))
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3)
-        bars = right.bar(places, np.ones(places.size), color=RED, hatch="//", edgecolor="white")
+        (errors,) = right.plot(places, np.ones(places.size), "s", color=RED, markersize=7)
         (bound,) = right.plot([-0.5, places.size - 0.5], [1, 1], color=BLUE, linestyle="--")
         right.set(
             title="error |x̂ − x| (dashed: half a step)", xlabel="which number", ylabel="real units", xticks=places
         )
-        right.set(ylim=(0, 0.8 * limit))
-        self._artists = dots, rungs, bars, bound
-        self.moving = (rungs, dots, *bars, bound)
+        right.set(yscale="log", ylim=(LEAST_ERROR / 1.5, limit))
+        ticks = [LEAST_ERROR, 0.001, 0.01, 0.1, 1]
+        right.set_yticks(ticks, ["less", *(f"{tick:g}" for tick in ticks[1:])])
+        right.minorticks_off()
+        self._artists = dots, rungs, errors, bound
+        self.moving = (rungs, dots, errors, bound)
         return figure
 
     def update(self, bits, reach):
         """Move the artists to the settings; return the read-out."""
         number(reach, "reach", above=0)
         qparams = choose_qparams(-reach, reach, bits, symmetric=True)
-        dots, rungs, bars, bound = self._artists
+        dots, rungs, errors, bound = self._artists
         x_hat = qparams.fake_quantize(self.x)
         ruler = qparams.dequantize(np.arange(qparams.qmin, qparams.qmax + 1), "float64")
         dots.set_ydata(x_hat)
         rungs.set_data(np.full(ruler.size, -1.0), ruler)
-        for bar, error in zip(bars, np.abs(x_hat - self.x), strict=True):
-            bar.set_height(error)
+        errors.set_ydata(np.maximum(np.abs(x_hat - self.x), LEAST_ERROR))
         bound.set_ydata([qparams.scale / 2] * 2)
         clipped = int((np.abs(self.x) > reach * (1 + 1e-9)).sum())
         return (
