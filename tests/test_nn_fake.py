@@ -11,10 +11,11 @@ from quantutils.nn.fake import (
     FakeActivation,
     FakeQuantized,
     FakeWeight,
-    clipped_ends,
     fake_quantize_lsq,
     fake_quantize_ste,
+    straight_through,
 )
+from quantutils.nn.fake_in_place import clipped_ends
 from quantutils.workflow import prepare_qat
 
 LIMITS = [(0.5, 0, -4, 3), (0.25, 3, 0, 15), (0.1, 0, -1, 1), (0.07, 128, 0, 255)]
@@ -35,6 +36,25 @@ def test_straight_through_value_and_gradient_are_the_formula(scale, zero_point, 
     (x_hat * weights).sum().backward()
     inside = (codes >= qmin) & (codes <= qmax)
     assert torch.equal(x.grad, weights * inside)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("scale", "zero_point", "qmin", "qmax"), LIMITS)
+def test_the_fast_estimator_gives_the_plain_ones_numbers_to_the_bit_and_its_gradient(scale, zero_point, qmin, qmax, dtype):
+    ties = (torch.arange(qmin - zero_point - 3, qmax - zero_point + 4, dtype=dtype) + 0.5) * scale
+    given = torch.cat([ties, -ties, torch.randn(2000, dtype=dtype) * 40 * scale])
+    found = []
+    for estimator in (straight_through, fake_quantize_ste):
+        x = given.clone().requires_grad_()
+        x_hat = estimator(x, scale, zero_point, qmin, qmax)
+        x_hat.backward(torch.full_like(x_hat, scale))
+        found.append((x_hat.detach(), x.grad))
+    (plain, plain_slope), (fast, fast_slope) = found
+    assert torch.equal(plain, fast)
+    assert torch.equal(plain.signbit(), fast.signbit())
+    assert torch.equal(plain_slope != 0, fast_slope != 0)
+    # The plain one multiplies the gradient by s and divides by it: two roundings.
+    torch.testing.assert_close(plain_slope, fast_slope, rtol=2 * torch.finfo(dtype).eps, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
