@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from quantutils import QParams
 from quantutils.nn import ActivationScheme, WeightScheme
 from quantutils.nn.fake import (
     FakeActivation,

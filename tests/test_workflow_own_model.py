@@ -1,4 +1,4 @@
-"""Models of users' own under quantize_dynamic and quantize_weights: right, or refused by name before anything is made."""
+"""Models of users' own under quantize_dynamic and quantize_weights: right, or refused by name beforehand."""
 
 import copy
 import io
@@ -10,8 +10,17 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from quantutils.nn import ActivationScheme, DynamicGRU, DynamicLinear, DynamicLSTM, QuantizedEmbedding, QuantizedWeight
-from quantutils.nn import StaticConv2d, WeightOnlyLinear, WeightScheme
+from quantutils.nn import (
+    ActivationScheme,
+    DynamicGRU,
+    DynamicLinear,
+    DynamicLSTM,
+    QuantizedEmbedding,
+    QuantizedWeight,
+    StaticConv2d,
+    WeightOnlyLinear,
+    WeightScheme,
+)
 from quantutils.workflow import convert, prepare, quantize_dynamic, quantize_weights, report, storage
 
 
@@ -255,7 +264,7 @@ def test_a_state_dict_that_is_loaded_counts_at_once(quantize):
 def test_torch_compile_breaks_the_graph_at_each_layer_and_is_right(quantize):
     small, x = quantize(two_layers()), rows()
     assert torch.equal(torch.compile(small, backend="eager")(x), small(x))
-    with pytest.raises(ValueError, match="traced by torch.jit, which would keep this input's ranges"):
+    with pytest.raises(ValueError, match=r"traced by torch\.jit, which would keep this input's ranges"):
         torch.jit.trace(small, (x,))
 
 
@@ -268,7 +277,13 @@ def test_layers_answer_what_models_read():
     assert (embedding.num_embeddings, embedding.embedding_dim, embedding.padding_idx) == (9, 8, 0)
     assert embedding.max_norm is None
     lstm = DynamicLSTM.from_float(nn.LSTM(8, 6, 2, bidirectional=True, batch_first=True))
-    assert (lstm.bidirectional, lstm.bias, lstm.num_layers, lstm.hidden_size, lstm.batch_first) == (True, True, 2, 6, True)
+    assert (lstm.bidirectional, lstm.bias, lstm.num_layers, lstm.hidden_size, lstm.batch_first) == (
+        True,
+        True,
+        2,
+        6,
+        True,
+    )
     assert lstm.flatten_parameters() is None
     assert [len(weights) for weights in lstm.all_weights] == [4] * 4
     assert [len(weights) for weights in DynamicGRU.from_float(nn.GRU(8, 6, bias=False)).all_weights] == [2]
@@ -304,7 +319,7 @@ def test_a_quantized_weight_is_read_as_a_tensor_and_not_written():
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_scales_that_no_weight_can_have_are_refused(scale):
-    with pytest.raises(ValueError, match="scale has shape.*each above 0"):
+    with pytest.raises(ValueError, match=r"scale has shape.*each above 0"):
         QuantizedWeight.from_float(torch.ones(2, 3), WeightScheme(), torch.tensor([scale, 1.0]))
 
 

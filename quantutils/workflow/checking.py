@@ -20,7 +20,9 @@ def outputs_of(model, names, given):
     for name in seen:
         layer = model.get_submodule(name)
         keep = seen[name].append
-        hooks.append(layer.register_forward_hook(lambda _module, _given, out, keep=keep: keep(copied(out))))
+        hooks.append(
+            layer.register_forward_hook(lambda _module, _given, out, keep=keep: keep(copied(out)), prepend=True)
+        )
     try:
         with torch.no_grad():
             model.eval()
