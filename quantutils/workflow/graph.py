@@ -113,6 +113,18 @@ class Graph(nn.Module):
         found = {name: self.get_submodule(name) for name in dict.fromkeys(called)}
         return {name: module for name, module in found.items() if isinstance(module, kind)}
 
+    def codes_of(self, *args, **kwargs):
+        """{name: what each layer that it calls returned} in one run: the codes of an integer layer."""
+        found, layers = {}, self.called_layers()
+        hooks = [
+            layer.register_forward_hook(lambda _layer, _given, out, name=name: found.update({name: out}))
+            for name, layer in layers.items()
+        ]
+        self(*args, **kwargs)
+        for hook in hooks:
+            hook.remove()
+        return found
+
     def __getitem__(self, name):
         """The layer of that name; a number serves for a model that was an nn.Sequential."""
         return self.get_submodule(str(name))
