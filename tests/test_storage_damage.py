@@ -148,6 +148,43 @@ def test_a_header_that_does_not_fit_its_tensors_is_refused(saved, change):
         storage.load(saved, Tagger())
 
 
+def test_a_static_file_of_an_earlier_edition_needs_an_example(tmp_path):
+    model, made = small_static_model()
+    storage.save(made, tmp_path / "m")
+    header, tensors = written_header(tmp_path / "m")
+    del header["__metadata__"]["example"]
+    layers = json.loads(header["__metadata__"]["layers"])
+    layers["0"] = {**layers["1"], "kind": "Quantize"}  # what a stub was
+    header["__metadata__"]["layers"] = json.dumps(layers)
+    with_header(tmp_path / "m", header, tensors)
+    with pytest.raises(ValueError, match=r"of an earlier edition.*accepted: load\(path, model, example\)"):
+        storage.load(tmp_path / "m", model)
+    x = torch.randn(3, 6)
+    assert torch.equal(storage.load(tmp_path / "m", model, x)(x), made(x))
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        "{",
+        '{"dict": {}}',
+        '{"dict": {"input": {"shape": [9999999, 9999999], "dtype": "float32"}}}',
+        '{"a": 3}',
+        "3",
+        '{"dict": {"input": {"shape": [2, 6], "dtype": "compile"}}}',
+        '{"dict": {"x": {"shape": [2], "dtype": "int8"}}}',
+    ],
+)
+def test_a_damaged_example_is_refused(tmp_path, example):
+    model, made = small_static_model()
+    storage.save(made, tmp_path / "m")
+    header, tensors = written_header(tmp_path / "m")
+    header["__metadata__"]["example"] = example
+    with_header(tmp_path / "m", header, tensors)
+    with pytest.raises((ValueError, TypeError), match=r"damaged|example|arguments|followed"):
+        storage.load(tmp_path / "m", model)
+
+
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 0.0, -1.0])
 def test_a_scale_that_no_layer_can_have_is_refused(saved, wrong):
     tensors, metadata = load_file(saved), written_header(saved)[0]["__metadata__"]

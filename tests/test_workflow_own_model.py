@@ -1,4 +1,4 @@
-"""Models of users' own under quantize_dynamic and quantize_weights: right, or refused by name before that."""
+"""Models of users' own under quantize_dynamic and quantize_weights: right, or refused by name beforehand."""
 
 import copy
 import io
@@ -264,7 +264,7 @@ def test_a_state_dict_that_is_loaded_counts_at_once(quantize):
 def test_torch_compile_breaks_the_graph_at_each_layer_and_is_right(quantize):
     small, x = quantize(two_layers()), rows()
     assert torch.equal(torch.compile(small, backend="eager")(x), small(x))
-    with pytest.raises(ValueError, match="traced by torch.jit, which would keep this input's ranges"):
+    with pytest.raises(ValueError, match=r"traced by torch\.jit, which would keep this input's ranges"):
         torch.jit.trace(small, (x,))
 
 
@@ -319,7 +319,7 @@ def test_a_quantized_weight_is_read_as_a_tensor_and_not_written():
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_scales_that_no_weight_can_have_are_refused(scale):
-    with pytest.raises(ValueError, match="scale has shape.*each above 0"):
+    with pytest.raises(ValueError, match=r"scale has shape.*each above 0"):
         QuantizedWeight.from_float(torch.ones(2, 3), WeightScheme(), torch.tensor([scale, 1.0]))
 
 

@@ -135,7 +135,7 @@ class DynamicLinear(IntegerLinear):
 
     @cached_property
     def ready(self):
-        """(codes, scale, their sums, bias) of the weights, as the product takes them; packed weights have no codes."""
+        """(codes, scale, sums of codes, bias), as the product takes them; None for codes that are packed."""
         weight, channels, scale, bias = self.weight, self.weight.shape[0], self.weight.scale, self.bias
         if self.rule is not None:
             scale, bias = weight_scales(scale.cpu().numpy(), channels, weight.packed), bias_array(bias, channels, scale)

@@ -166,7 +166,7 @@ class DynamicGRU(_DynamicRecurrent):
     def _step(from_input, from_state, state):
         # In torch.ao's order and, as there, in place: a sigmoid of rows that lie apart may end in another last bit.
         from_state = from_state.clone() if from_state.requires_grad else from_state
-        (ri, zi, ni), (rh, zh, nh) = from_input.chunk(3, dim=-1), from_state.chunk(3, dim=-1)
+        (ri, zi, ni), (rh, zh, nh) = from_input.chunk(3, dim=-1), from_state.unsafe_chunk(3, dim=-1)
         r, z = rh.add_(ri).sigmoid_(), zh.add_(zi).sigmoid_()
         n = torch.tanh(ni + nh * r)
         return ((state[0] - n) * z + n,)

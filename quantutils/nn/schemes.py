@@ -40,7 +40,7 @@ class WeightScheme:
         return code_limits(self.bits, symmetric=True, full_range=self.full_range)
 
     def grouped(self, weight):
-        """`weight`, outputs first, those that share a scale along the last axis: (n), (outputs, n), or in groups."""
+        """`weight`, outputs first, those that share a scale along the last axis: (n), (outputs, n) or in groups."""
         if self.per == "tensor":
             return weight.reshape(-1)
         return weight.flatten(1) if self.per == "channel" else weight.reshape(len(weight), -1, self.group_size)

@@ -104,7 +104,7 @@ class _StaticLayer(Exact):
 
     @cached_property
     def ready(self):
-        """Scale of the input, scales of the weights, bias, scale of the output, QParams: as the kernels take them."""
+        """((sx, sw, bias, sy, QParams of the output), zero point of the input, sums of codes) for the kernels."""
         channels, codes, given, out = self.weight.shape[0], self.weight.packed, self.input_qparams, self.output_qparams
         sx, sy = (parameter(qparams.scale, codes) for qparams in (given, out))
         sw = weight_scales(self.weight.scale.cpu().numpy(), channels, codes)

@@ -1,5 +1,6 @@
 """Quantize an nn.Module: each function returns a new model and leaves the given one as it was."""
 
+from quantutils.workflow import storage as storage
 from quantutils.workflow.conversion import convert
 from quantutils.workflow.dynamic import quantize_dynamic
 from quantutils.workflow.qat import prepare_qat

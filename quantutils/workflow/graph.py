@@ -26,20 +26,9 @@ MOVES = (
     "|view|reshape|_unsafe_view|permute|transpose|t|squeeze|unsqueeze|slice|select|expand|flatten|clone|contiguous|alias"
     "|split|split_with_sizes|chunk|index_select|narrow|movedim|unflatten|unbind|"
 )
+OPERATIONS = (aten.linear.default, aten.addmm.default, aten.conv2d.default, aten.conv2d.padding)  # of layers
 ROOT = "(model)"  # the name of the model itself where it is the one layer
 CONSTANTS = (type(None), bool, int, float, str, torch.dtype, torch.device)
-
-
-class Holder(nn.Module):
-    """The float tensors of a module of the given model, as the graph uses them. kind: the class of that module."""
-
-    def __init__(self, kind):
-        super().__init__()
-        self._kind = kind
-
-    def extra_repr(self):
-        """What a printed model shows of it."""
-        return f"of a {self._kind}"
 
 
 class Site(nn.Module):
@@ -124,6 +113,18 @@ class Graph(nn.Module):
         found = {name: self.get_submodule(name) for name in dict.fromkeys(called)}
         return {name: module for name, module in found.items() if isinstance(module, kind)}
 
+    def codes_of(self, *args, **kwargs):
+        """{name: what each layer that it calls returned} in one run: the codes of an integer layer."""
+        found, layers = {}, self.called_layers()
+        hooks = [
+            layer.register_forward_hook(lambda _layer, _given, out, name=name: found.update({name: out}))
+            for name, layer in layers.items()
+        ]
+        self(*args, **kwargs)
+        for hook in hooks:
+            hook.remove()
+        return found
+
     def __getitem__(self, name):
         """The layer of that name; a number serves for a model that was an nn.Sequential."""
         return self.get_submodule(str(name))
@@ -149,12 +150,8 @@ def bound(signature, args, kwargs):
 
 
 def _outline(value):
-    """What kinds of arguments there are: "tensor" for each tensor, plain values as they are."""
-    if isinstance(value, torch.Tensor):
-        return "tensor"
-    if isinstance(value, dict):
-        return {key: _outline(each) for key, each in value.items()}
-    return [_outline(each) for each in value] if isinstance(value, (tuple, list)) else value
+    """What kinds of arguments there are: plain values as they are, and "tensor" for each tensor."""
+    return mapped(lambda _tensor: "tensor", value)
 
 
 def _takes_codes(target):
@@ -215,11 +212,10 @@ def traced(model, example, exclude=()):
     left_out = excluded(model, exclude)
     check_batch_norm(model)
     signature = inspect.signature(model.forward)
+    # Annotations and defaults may not pickle; whether there is a default is all that is needed.
     parameters = [
-        parameter.replace(annotation=parameter.empty, default=parameter.default and None)
-        if parameter.default is not parameter.empty
-        else parameter.replace(annotation=parameter.empty)
-        for parameter in signature.parameters.values()
+        inspect.Parameter(each.name, each.kind, default=each.empty if each.default is each.empty else None)
+        for each in signature.parameters.values()
     ]
     arguments = run(lambda *args, **kwargs: bound(signature, args, kwargs), example)
     given = [x.detach().clone() for x in tensors(arguments)]
@@ -230,8 +226,7 @@ def traced(model, example, exclude=()):
     for node in module.graph.nodes:
         if node.op == "get_attr" and isinstance(_attribute(module, node.target), nn.Module):
             raise ValueError("model uses an operation of torch that runs a part of it; accepted: plain operations")
-    structure = mapped(lambda x: torch.empty(0), flat.kept[0])
-    _check_constants(structure)
+    structure = mapped(lambda _tensor: torch.empty(0), flat.kept[0], _refuse_opaque)
     graph = module.graph
     graph.owning_module = None
     graph.set_codegen(fx.graph.CodeGen())
@@ -241,17 +236,14 @@ def traced(model, example, exclude=()):
             held[node] = _attribute(module, node.target)
         elif node.op == "call_module":  # torch's own check of shapes
             graph.erase_node(node)
-        elif node.target in (
-            aten.view.default,
-            aten._unsafe_view.default,
-        ):  # an integer layer's output may lie otherwise
-            node.target = aten.reshape.default
+        elif node.target in (aten.view.default, aten._unsafe_view.default):
+            node.target = aten.reshape.default  # what an integer layer returns may lie otherwise in memory
     shapes = [
         tuple(size if isinstance(size, int) else size.node.maybe_as_int() for size in node.meta["val"].shape)
         for node in graph.nodes
         if node.op == "placeholder"
     ]
-    empty = mapped(lambda x: torch.empty(0), arguments)
+    empty = mapped(lambda _tensor: torch.empty(0), arguments)
     made = Graph(graph, empty, shapes, parameters, structure)
     made._example_shapes = [tuple(x.shape) for x in given]  # with which `storage` traces the model again
     _place_sites(made, model, held, left_out)
@@ -259,7 +251,7 @@ def traced(model, example, exclude=()):
         graph.erase_node(node)
         del held[node]
     for node, tensor in held.items():
-        node.target = _put_tensor(made, node.target.removeprefix("model."), tensor, model)
+        node.target = _hold(made, node.target.removeprefix("model."), tensor)
     frozen = {name for name, each in model.named_parameters(remove_duplicate=False) if not each.requires_grad}
     for name, parameter in made.named_parameters():
         own = re.sub(r"@\w+", "", name).replace(".layer.", ".").removeprefix(f"{ROOT}.layer.")
@@ -299,56 +291,31 @@ def _attribute(module, path):
     return module
 
 
-def _check_constants(structure):
-    def look(value, where):
-        if isinstance(value, (torch.Tensor, *CONSTANTS)):
-            return
-        values = value.items() if hasattr(value, "items") else getattr(value, "__dict__", None)
-        values = enumerate(value) if isinstance(value, (tuple, list)) else values
-        if values is None or (not isinstance(value, (tuple, list)) and mapped(lambda x: x, value) is value):
-            raise ValueError(
-                f"model returns a {type(value).__name__} at {where}; accepted: tensors and plain values in tuples,"
-                " lists, dicts and dataclasses (use_cache=False in transformers)"
-            )
-        for key, each in values.items() if isinstance(values, dict) else values:
-            look(each, f"{where}[{key!r}]")
-
-    look(structure, "its output")
+def _refuse_opaque(value):
+    if not isinstance(value, CONSTANTS):
+        raise ValueError(
+            f"model returns a {type(value).__name__}; accepted: tensors and plain values, in tuples, lists, dicts and"
+            " dataclasses (use_cache=False in transformers)"
+        )
+    return value
 
 
-def _put(root, path, module, kind_of=None):
-    """Set `module` at a dotted path, with a Holder for each name on the way that is not there yet."""
+def _hold(root, path, value):
+    """Set a module, a parameter or a buffer at a dotted path, with modules on the way where there are none; return the
+    path, which is beside a layer of that name, where its tensor serves elsewhere too.
+    """
     *parents, last = path.split(".")
-    for depth, name in enumerate(parents):
+    for place, name in enumerate(parents):
+        if isinstance(root._modules.get(name), Site):
+            parents[place] = name = f"{name}@float"
         if name not in root._modules:
-            root.add_module(name, Holder(kind_of(".".join(parents[: depth + 1])) if kind_of else "Module"))
+            root.add_module(name, nn.Module())
         root = root._modules[name]
-    root.add_module(last, module)
-
-
-def _put_tensor(root, path, tensor, model):
-    """Hold a tensor at its own path and return the path; beside a layer of that name, where it serves elsewhere too."""
-    owner, _, last = path.rpartition(".")
-
-    def kind(name):
-        try:
-            return type(model.get_submodule(name)).__name__
-        except AttributeError:
-            return "Module"
-
-    holder = root
-    if owner:
-        places = dict(root.named_modules())
-        if isinstance(places.get(owner), Site):
-            owner += "@float"
-        if owner not in places:
-            _put(root, owner, Holder(kind(owner)), kind)
-        holder = root.get_submodule(owner)
-    if isinstance(tensor, nn.Parameter):
-        holder.register_parameter(last, tensor)
+    if isinstance(value, (nn.Module, nn.Parameter)):
+        setattr(root, last, value)
     else:
-        holder.register_buffer(last, tensor.detach())
-    return f"{owner}.{last}".lstrip(".")
+        root.register_buffer(last, value.detach())
+    return ".".join([*parents, last])
 
 
 def calls(model, names):
@@ -371,41 +338,30 @@ def _place_sites(made, model, held, left_out):
     graph, layers, uses = made._graph, {}, {}
     for node in list(graph.nodes):
         path = path_of(node)
-        if node.op != "call_function" or path is None or node.target not in SITES:
+        if node.op != "call_function" or path is None or node.target not in OPERATIONS:
             continue
         source = model.get_submodule(path)
         kind = type(source).__bases__[0] if parametrize.is_parametrized(source) else type(source)
         if row_of(kind).static is None or path in left_out:
             continue
-        layer, x = SITES[node.target](node, held, path, layers)
+        layer, x = _float_layer(node, held, path, layers)
         name = path or ROOT
         uses[name] = uses.get(name, 0) + 1
         name = name if uses[name] == 1 else f"{name}@{uses[name] - 1}"
-        last, stands_for = node, path
-        norm = _follower(last, aten._native_batch_norm_legit_no_training.default)
-        if norm is not None and _folds(layer, node, norm, held):
-            layer, last = _folded(layer, norm, held), next(iter(norm.users))
-            stands_for = path_of(norm)
-        relu = _follower(last, aten.relu.default)
-        if relu is not None:
-            last = relu
+        chain, stands_for = [node], path
+        norm = _follower(node, aten._native_batch_norm_legit_no_training.default)
+        if norm is not None and path_of(norm) not in left_out and _folds(layer, node, norm, held):
+            layer, stands_for = _folded(layer, norm, held), path_of(norm)
+            chain += [norm, next(iter(norm.users))]  # it returns its statistics too
+        relu = _follower(chain[-1], aten.relu.default)
+        chain += [] if relu is None else [relu]
         with graph.inserting_before(node):
             call = graph.call_module(name, (x,))
-            call.meta = dict(last.meta)
-        _put(made, name, Site(layer, name, relu is not None, stands_for))
-        chain = _chain(node, last)
-        last.replace_all_uses_with(call)
+        call.meta = dict(chain[-1].meta)
+        _hold(made, name, Site(layer, name, relu is not None, stands_for))
+        chain[-1].replace_all_uses_with(call)
         for each in reversed(chain):
             graph.erase_node(each)
-
-
-def _chain(first, last):
-    """The nodes from a layer's operation to the last that its Site stands for."""
-    chain, node = [first], first
-    while node is not last and len(node.users) == 1:
-        node = next(iter(node.users))
-        chain.append(node)
-    return chain
 
 
 def path_of(node):
@@ -421,76 +377,48 @@ def _follower(node, target):
     return users[0] if len(users) == 1 and users[0].target is target and users[0].args[0] is node else None
 
 
-def _layer(weight, bias, held, path, make, layers):
-    """An nn.Linear or nn.Conv2d of these nodes' tensors; one for all places where the same tensors serve."""
+def _float_layer(node, held, path, layers):
+    """(nn.Linear or nn.Conv2d, the node that it takes) of an operation; one layer where its tensors serve again."""
+    inputs_first = node.target is aten.addmm.default  # transformers' Conv1D
+    bias, x, weight = node.args if inputs_first else (node.args[2] if len(node.args) > 2 else None, *node.args[:2])
     if weight not in held or (bias is not None and bias not in held):
         raise ValueError(
             f"layer {path!r} has a weight that is computed before each call (weight_norm, spectral_norm, pruning or a"
             f" parametrization); accepted: after torch.nn.utils.remove_weight_norm, remove_parametrizations or"
             f" prune.remove, or exclude=[{path!r}]"
         )
-    key = (id(held[weight]), bias and id(held[bias]), make.__name__)
+    key = (id(held[weight]), bias and id(held[bias]), repr(node.args[3:]))
     if key not in layers:
-        layer = make(held[weight])
-        layer.bias = None if bias is None else nn.Parameter(held[bias].detach(), False)
-        layers[key] = layer
-    return layers[key]
-
-
-def _linear(node, held, path, layers):
-    x, weight, bias = (*node.args, None)[:3]
-
-    def linear(tensor):
-        made = nn.Linear(*tensor.shape[::-1], bias=False, device="meta")
-        made.weight = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor, False)
-        return made
-
-    return _layer(weight, bias, held, path, linear, layers), x
-
-
-def _conv1d(node, held, path, layers):
-    bias, x, weight = node.args
-
-    def conv1d(tensor):
-        made = nn.Linear(*tensor.shape, bias=False, device="meta")
-        made.weight = nn.Parameter(tensor.detach().T.contiguous(), False)
-        return made
-
-    return _layer(weight, bias, held, path, conv1d, layers), x
-
-
-def _conv2d(node, held, path, layers):
-    defaults = (None, [1, 1], [0, 0], [1, 1], 1)
-    x, weight, bias, stride, padding, dilation, groups = (*node.args, *defaults[len(node.args) - 2 :])
-    if node.args[0].meta["val"].ndim != 4:
-        raise ValueError(
-            f"layer {path!r} takes pictures without a batch axis; accepted: (batch, …), or exclude=[{path!r}]"
+        tensor = held[weight].detach().T.contiguous() if inputs_first else held[weight]
+        if tensor.ndim == 2:
+            layer = nn.Linear(*tensor.shape[::-1], bias=False, device="meta")
+        else:
+            geometry = _geometry(node, tensor, path)
+            channels = tensor.shape[1] * geometry[3], len(tensor)
+            layer = nn.Conv2d(*channels, tensor.shape[2:], *geometry, bias=False, device="meta")
+        layer.weight, layer.bias = (
+            each if each is None or isinstance(each, nn.Parameter) else nn.Parameter(each, False)
+            for each in (tensor, held.get(bias))
         )
-    kernel = held[weight].shape[2:] if weight in held else (1, 1)
+        layers[key] = layer
+    return layers[key], x
+
+
+def _geometry(node, weight, path):
+    """(stride, padding, dilation, groups) of a convolution, the padding in numbers."""
+    defaults = (1, 1), (0, 0), (1, 1), 1
+    stride, padding, dilation, groups = (*node.args[3:], *defaults[len(node.args[3:]) :])
+    reach = [step * (size - 1) for step, size in zip(dilation, weight.shape[2:], strict=True)]
+    trouble = "takes pictures without a batch axis" if node.args[0].meta["val"].ndim != 4 else ""
+    if padding == "same" and any(each % 2 for each in reach):
+        trouble = "has padding='same' with a kernel that is wider on one side"
+    if trouble:
+        raise ValueError(
+            f"layer {path!r} {trouble}; accepted: (batch, …) and padding in numbers, or exclude=[{path!r}]"
+        )
     if isinstance(padding, str):
-        reach = [dilation[axis] * (kernel[axis] - 1) for axis in (0, 1)]
-        if padding == "same" and any(each % 2 for each in reach):
-            raise ValueError(
-                f"layer {path!r} has padding='same' with a kernel that is wider on one side; accepted: numbers, or"
-                f" exclude=[{path!r}]"
-            )
-        padding = [each // 2 for each in reach] if padding == "same" else [0, 0]
-
-    def conv2d(tensor):
-        geometry = [tuple(each) for each in (stride, padding, dilation)]
-        made = nn.Conv2d(tensor.shape[1] * groups, len(tensor), kernel, *geometry, groups, False, device="meta")
-        made.weight = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor, False)
-        return made
-
-    return _layer(weight, bias, held, path, conv2d, layers), x
-
-
-SITES = {
-    aten.linear.default: _linear,
-    aten.addmm.default: _conv1d,
-    aten.conv2d.default: _conv2d,
-    aten.conv2d.padding: _conv2d,
-}
+        padding = [each // 2 for each in reach] if padding == "same" else (0, 0)
+    return tuple(stride), tuple(padding), tuple(dilation), groups
 
 
 def _folds(layer, node, norm, held):

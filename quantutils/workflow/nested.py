@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 
 
-def mapped(function, value):
+def mapped(function, value, other=lambda value: value):
     """`value` with function(tensor) for every tensor in it; tuples, lists, dicts and dataclasses keep their type.
 
-    A namedtuple, a dataclass and transformers' ModelOutput are such; everything else stays as it is.
+    A namedtuple, a dataclass and transformers' ModelOutput are such. other: for everything else, which stays as it is.
 
     >>> mapped(lambda x: x + 1, {"a": (torch.zeros(1), None)})
     {'a': (tensor([1.]), None)}
@@ -18,19 +18,19 @@ def mapped(function, value):
     if isinstance(value, torch.Tensor):
         return function(value)
     if isinstance(value, (tuple, list)):
-        parts = [mapped(function, part) for part in value]
+        parts = [mapped(function, part, other) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if isinstance(value, Mapping):
         made = copy.copy(value)
         for key in value:
-            made[key] = mapped(function, value[key])
+            made[key] = mapped(function, value[key], other)
         return made
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         made = copy.copy(value)
         for name in [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]:
-            object.__setattr__(made, name, mapped(function, getattr(value, name)))  # frozen ones too
+            object.__setattr__(made, name, mapped(function, getattr(value, name), other))  # frozen ones too
         return made
-    return value
+    return other(value)
 
 
 def tensors(value):

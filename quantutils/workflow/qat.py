@@ -20,15 +20,7 @@ class Trained(FakeQuantized):
 
 
 def prepare_qat(
-    model,
-    example,
-    weights=None,
-    activations=None,
-    method="ste",
-    rule="fbgemm",
-    momentum=0.1,
-    exclude=(),
-    check=True,
+    model, example, weights=None, activations=None, method="ste", rule="fbgemm", momentum=0.1, exclude=(), check=True
 ):
     """A copy of `model`, as its graph, to train: Linear and Conv2d simulate the codes of their weights and activations.
 

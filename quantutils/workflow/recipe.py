@@ -25,8 +25,9 @@ class Recipe:
     stands_for: str = ""
 
     def plain(self):
-        """Plain values that a file can hold."""
-        return asdict(self)
+        """Plain values that a file can hold, without what only static layers have."""
+        static = self.kind in ("StaticLinear", "StaticConv2d")
+        return {key: value for key, value in asdict(self).items() if static or key not in ("relu", "stands_for")}
 
     @classmethod
     def of(cls, plain):

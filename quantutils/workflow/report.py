@@ -126,7 +126,7 @@ def _recorded(model, names, data):
         return hook
 
     for name in names:
-        hooks.append(model.get_submodule(name).register_forward_hook(keep(name), with_kwargs=True))
+        hooks.append(model.get_submodule(name).register_forward_hook(keep(name), with_kwargs=True, prepend=True))
     try:
         with torch.no_grad():
             return outputs, inputs, first_tensor(copied(run(model, copied(data))))

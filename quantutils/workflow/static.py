@@ -62,16 +62,7 @@ class Observed(Site):
         return QParams(float(scale), zero_point, 0, 2**activations.bits - 1)
 
 
-def prepare(
-    model,
-    example,
-    weights=None,
-    activations=None,
-    observer=MinMax,
-    rule="fbgemm",
-    exclude=(),
-    check=True,
-):
+def prepare(model, example, weights=None, activations=None, observer=MinMax, rule="fbgemm", exclude=(), check=True):
     """A copy of `model`, as its graph, that observes: run representative data through it, then `convert` it.
 
     example: one input: a tensor, a tuple of positional or a dict of keyword arguments; it shows torch.export the way

@@ -6,6 +6,7 @@ the caller.
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -27,6 +28,7 @@ from quantutils.workflow.replacing import Origin, need_module, with_twins
 __all__ = ["load", "pack_codes", "save", "unpack_codes", "weight_bytes"]
 
 FORMAT = "quantutils.1"
+LARGEST_EXAMPLE = 2**28  # numbers: a damaged header may ask for any
 UNFILLED = QParams(1.0, 0, 0, 255)
 
 
@@ -110,7 +112,12 @@ def load(path, model, example=None):
             f"path is {str(path)!r}, a static model of an earlier edition, without the shapes of an input; accepted:"
             " load(path, model, example)"
         )
-    return _static(model, recipes, tensors, _example(outline) if example is None else example)
+    if example is None:
+        try:
+            example = _example(outline)
+        except (TypeError, ValueError, KeyError, AttributeError, StopIteration, RuntimeError) as error:
+            raise ValueError(f"path is {str(path)!r}, whose header is damaged ({error!r})") from None
+    return _static(model, recipes, tensors, example)
 
 
 def _dynamic_shell(model, recipes):
@@ -179,6 +186,8 @@ def _example(outline):
     if not isinstance(outline, dict):
         return outline
     if "shape" in outline:
+        if math.prod(outline["shape"]) > LARGEST_EXAMPLE:
+            raise ValueError(f"an example of shape {outline['shape']}")
         return torch.ones(outline["shape"], dtype=getattr(torch, outline["dtype"]))
     if "dict" in outline:
         return {key: _example(each) for key, each in outline["dict"].items()}
