@@ -117,6 +117,10 @@ def load(path, model, example=None):
             example = _example(outline)
         except (TypeError, ValueError, KeyError, AttributeError, StopIteration, RuntimeError) as error:
             raise ValueError(f"path is {str(path)!r}, whose header is damaged ({error!r})") from None
+        try:
+            return _static(model, recipes, tensors, example)
+        except ValueError as error:  # of another model, or damaged: what does not fit came from the file
+            raise ValueError(f"path is {str(path)!r}, which does not fit model: {error}") from None
     return _static(model, recipes, tensors, example)
 
 
