@@ -40,9 +40,7 @@ def test_straight_through_value_and_gradient_are_the_formula(scale, zero_point, 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("scale", "zero_point", "qmin", "qmax"), LIMITS)
-def test_the_fast_estimator_gives_the_plain_ones_numbers_and_gradient(
-    scale, zero_point, qmin, qmax, dtype
-):
+def test_the_fast_estimator_gives_the_plain_ones_numbers_and_gradient(scale, zero_point, qmin, qmax, dtype):
     ties = (torch.arange(qmin - zero_point - 3, qmax - zero_point + 4, dtype=dtype) + 0.5) * scale
     given = torch.cat([ties, -ties, torch.randn(2000, dtype=dtype) * 40 * scale])
     found = []

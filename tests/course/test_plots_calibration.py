@@ -7,7 +7,8 @@ import pytest
 from figure_checks import faults
 
 from quantutils import choose_qparams, mse
-from quantutils.course.plots import CalibrationDrawing, clipping_curves, clipping_grid, png_bytes, sqnr_against_images
+from quantutils.course.clipping import clipping_grid
+from quantutils.course.plots import CalibrationDrawing, clipping_curves, png_bytes, sqnr_against_images
 
 VALUES = np.maximum(np.random.default_rng(7).normal(size=(50, 40)), 0).astype(np.float32)
 START = {"layer": "first", "bits": 2, "percent": 100}

@@ -12,11 +12,10 @@ from quantutils.course.plots import (
     EstimatorDrawing,
     png_bytes,
     recovered,
-    scale_slope,
     slopes_at,
     staircase_slopes,
-    straight_through,
 )
+from quantutils.course.slopes import scale_slope, straight_through
 from quantutils.nn.fake import fake_quantize_lsq, fake_quantize_ste
 
 THREE_BITS = QParams(0.5, 0, -3, 3)

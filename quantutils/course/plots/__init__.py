@@ -3,7 +3,6 @@
 from quantutils.course.plots.calibration import (
     CalibrationDrawing,
     clipping_curves,
-    clipping_grid,
     sqnr_against_images,
 )
 from quantutils.course.plots.drawing import Drawing
@@ -11,10 +10,8 @@ from quantutils.course.plots.encoder import cosine_losses, loud_tokens, paramete
 from quantutils.course.plots.estimator import (
     EstimatorDrawing,
     recovered,
-    scale_slope,
     slopes_at,
     staircase_slopes,
-    straight_through,
 )
 from quantutils.course.plots.first_steps import (
     TenNumbersDrawing,
@@ -60,7 +57,6 @@ __all__ = [
     "budget_bars",
     "changed_against_error",
     "clipping_curves",
-    "clipping_grid",
     "code_budget",
     "cosine_losses",
     "course_map",
@@ -81,13 +77,11 @@ __all__ = [
     "recovered",
     "restored_numbers",
     "round_trip_errors",
-    "scale_slope",
     "show",
     "size_bars",
     "slopes_at",
     "sqnr_against_images",
     "staircase_slopes",
     "staircases",
-    "straight_through",
     "u_curves",
 ]

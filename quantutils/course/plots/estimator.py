@@ -6,6 +6,7 @@ from quantutils.affine import choose_qparams, per_tensor
 from quantutils.checks import by_label, number, rows_of
 from quantutils.course.plots.drawing import Drawing
 from quantutils.course.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, in_style, new_figure
+from quantutils.course.slopes import scale_slope, straight_through
 
 LOOKS = ((GREY, "s", ":"), (ORANGE, "^", "--"), (GREEN, "D", "-."), (BLUE, "o", "-"))
 
@@ -33,28 +34,6 @@ def staircase_slopes(qparams_by_name, low, high):
     axes[0, 0].legend(loc="upper left")
     axes[1, 0].legend(loc="upper left", ncols=2, columnspacing=1, handlelength=1.5)
     return figure
-
-
-def straight_through(x, qparams):
-    """The estimator's slope at every x: 1 where the rounded code lies within qmin … qmax, 0 where it is clipped.
-
-    >>> straight_through(np.array([0.2, 9.0]), choose_qparams(-1, 1, bits=3, symmetric=True))
-    array([1., 0.])
-    """
-    codes = np.round(np.asarray(x, np.float64) / qparams.scale) + qparams.zero_point
-    return ((codes >= qparams.qmin) & (codes <= qparams.qmax)).astype(np.float64)
-
-
-def scale_slope(x, qparams):
-    """LSQ's slope dx̂/ds at every x: round(x/s) − x/s inside the range, the clipped code's steps outside.
-
-    >>> scale_slope(np.array([0.4, 9.0]), choose_qparams(-3, 3, bits=3, symmetric=True))
-    array([-0.4,  3. ])
-    """
-    steps = np.asarray(x, np.float64) / qparams.scale
-    ends = qparams.qmin - qparams.zero_point, qparams.qmax - qparams.zero_point
-    clipped = np.clip(steps, *ends)
-    return np.where(clipped == steps, np.round(steps) - steps, clipped)
 
 
 @in_style
