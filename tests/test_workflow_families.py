@@ -67,7 +67,7 @@ def test_bart_is_written_with_its_tied_weights_once(tmp_path):
 
 
 def test_a_conv1d_of_transformers_counts_as_a_linear():
-    model, example = FAMILIES["GPT-2"]()
+    model, _ = FAMILIES["GPT-2"]()
     kinds = [
         type(quantize(model, layers=[torch.nn.Linear]).transformer.h[0].attn.c_attn).__name__
         for quantize in (

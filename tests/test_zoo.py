@@ -218,7 +218,7 @@ def test_training_is_the_same_for_the_same_seed_and_another_for_another():
 def test_scale_rate_is_that_of_the_trained_scales_alone():
     images, labels = zoo.digits().train_images[:128], zoo.digits().train_labels[:128]
     schemes = WeightScheme(4), ActivationScheme(4)
-    prepared = prepare_qat(zoo.digits_mlp(), *schemes, method="lsq")
+    prepared = prepare_qat(zoo.digits_mlp(), zoo.digits().train_images[:2], *schemes, method="lsq")
     prepared(images)  # sets the scales of the activations
     before = {name: value.detach().clone() for name, value in prepared.named_parameters()}
     after = dict(zoo.trained_on(prepared, images, labels, epochs=1, rate=1e-3, scale_rate=0).named_parameters())
