@@ -22,6 +22,7 @@ from quantutils.nn import (
     WeightScheme,
 )
 from quantutils.workflow import convert, prepare, quantize_dynamic, quantize_weights, report, storage
+from quantutils.workflow.nested import run
 
 
 @pytest.fixture(autouse=True)
@@ -401,3 +402,80 @@ def test_reading_torchs_transformer_still_works():
         prepared = prepare(model, x)
         close(prepared(x), model(x))
         close(convert(prepared)(x), model(x))
+
+
+def test_many_rows_are_scaled_in_blocks_and_come_out_the_same():
+    layer, x = DynamicLinear.from_float(nn.Linear(8, 512), WeightScheme(), ActivationScheme(per="token")), rows(700)
+    assert torch.equal(layer(x), torch.cat([layer(part) for part in x.split(70)]))
+    plain = DynamicLinear.from_float(nn.Linear(8, 512, bias=False), WeightScheme())
+    x[::70] = x.abs().max()  # one range for every part
+    x[1::70] = -x.abs().max()
+    assert torch.equal(plain(x), torch.cat([plain(part) for part in x.split(70)]))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: WeightOnlyLinear.from_float(nn.ReLU()), "linear is a ReLU; accepted: a layer with one weight"),
+        (lambda: QuantizedWeight("shape", WeightScheme()), "shape is 'shape'; accepted"),
+        (lambda: QuantizedWeight.from_codes(torch.ones(2, 3), torch.ones(2), WeightScheme()), "codes has dtype"),
+        (
+            lambda: QuantizedWeight.from_codes(torch.ones(3, dtype=torch.int8), torch.ones(2), WeightScheme()),
+            "codes has shape",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()
+
+
+def test_static_layers_alone_take_codes_or_floats_and_refuse_other_shapes():
+    model, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 5)).eval(), torch.randn(8, 3, 4, 4)
+    prepared = prepare(model, x)
+    prepared(x)
+    made = convert(prepared)
+    conv, linear = made["0"], made["2"]
+    assert (linear.in_features, linear.out_features) == (16, 5)
+    assert torch.equal(conv(x), conv(conv.input.quantize(x)))
+    with pytest.raises(ValueError, match=r"x has shape \(8, 2, 4, 4\); accepted: \(batch, 3"):
+        conv(x[:, :2])
+    with pytest.raises(ValueError, match=r"x has shape \(2, 15\); accepted: \(…, 16\)"):
+        linear(torch.ones(2, 15))
+    assert "4 → 3, weights 8 bits a channel" in repr(WeightOnlyLinear.from_float(nn.Linear(4, 3)))
+
+
+def test_a_static_file_of_another_model_is_refused(tmp_path):
+    def written(model, x):
+        prepared = prepare(model.eval(), x)
+        prepared(x)
+        storage.save(convert(prepared), tmp_path / "m")
+
+    x = torch.randn(8, 4)
+    written(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3)), x)
+    for other, message in (
+        (nn.Sequential(nn.Linear(4, 4)), "path holds layers that model lacks: 1"),
+        (nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "path holds a StaticLinear at '1', where model has a ReLU"),
+        (nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)), "path holds '1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            storage.load(tmp_path / "m", other)
+
+
+def test_arguments_of_every_kind_are_kept_in_a_static_file(tmp_path):
+    class Takes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        def forward(self, pair, *rest, more=None, times=1, **shift):
+            more, other = {"a": [0.0]} if more is None else more, sum(rest) + sum(shift.values())
+            return self.layer(pair[0] + pair[1] + more["a"][0] + other) * times
+
+    model, x = Takes().eval(), torch.randn(8, 4)
+    for given in ({"pair": (x, x), "more": {"a": [x]}, "times": 2, "by": x}, ((x, x), x, x), {"pair": [x, x]}):
+        prepared = prepare(model, given)
+        run(prepared, given)
+        made = convert(prepared)
+        storage.save(made, tmp_path / "m")
+        assert torch.equal(run(storage.load(tmp_path / "m", model), given), run(made, given))

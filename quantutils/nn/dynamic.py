@@ -161,14 +161,15 @@ class DynamicLinear(IntegerLinear):
 class QuantizedEmbedding(Exact):
     """Embedding whose rows are integers, each row with its own scale; only the rows that are looked up are restored.
 
-    What comes out has the dtype that the rows had before.
+    What comes out has the dtype that the rows had before. embed_scale: a number that all rows are multiplied by.
     """
 
     max_norm, scale_grad_by_freq, sparse = None, False, False  # as nn.Embedding answers without these options
 
-    def __init__(self, weight, padding_idx=None):
+    def __init__(self, weight, padding_idx=None, embed_scale=1.0):
         super().__init__()
         self.weight, self.padding_idx = instance(weight, QuantizedWeight, "weight"), padding_idx
+        self.embed_scale = embed_scale
         if len(weight.shape) != 2:
             raise ValueError(f"weight has shape {tuple(weight.shape)}; accepted: (rows, features)")
         if padding_idx is not None:
@@ -204,7 +205,7 @@ class QuantizedEmbedding(Exact):
             out = rows * scale[indices][..., None]
         else:
             out = rows * scale[indices].repeat_interleave(scheme.group_size, dim=-1)
-        return out.to(self.weight.dtype)
+        return (out if self.embed_scale == 1.0 else out * self.embed_scale).to(self.weight.dtype)
 
     def _rows(self, indices):
         """The codes of some rows: (…, features), int8."""

@@ -13,7 +13,7 @@ from quantutils.kernels.arguments import bias_array, check_multiplier, parameter
 from quantutils.kernels.linear import static_rows
 from quantutils.kernels.rules import find_rule
 from quantutils.matmul import INT32_MAX
-from quantutils.nn.weights import Exact, QuantizedWeight
+from quantutils.nn.weights import Exact, QuantizedWeight, storage_bits
 
 WHOLE_BIAS = ("qnnpack", "onnx")  # rules that round a bias to int32
 
@@ -104,12 +104,13 @@ class _StaticLayer(Exact):
 
     @cached_property
     def ready(self):
-        """((sx, sw, bias, sy, QParams of the output), zero point of the input, sums of codes) for the kernels."""
+        """((sx, sw, bias, sy, QParams of the output), zero point of the input, sums and codes) for the kernels."""
         channels, codes, given, out = self.weight.shape[0], self.weight.packed, self.input_qparams, self.output_qparams
         sx, sy = (parameter(qparams.scale, codes) for qparams in (given, out))
         sw = weight_scales(self.weight.scale.cpu().numpy(), channels, codes)
         check_multiplier(sx, sw, sy)
-        return (sx, sw, bias_array(self.bias, channels, codes), sy, out), given.zero_point, self.weight.sums
+        held = self.weight.codes() if storage_bits(self.weight.scheme.bits) == 8 else None
+        return (sx, sw, bias_array(self.bias, channels, codes), sy, out), given.zero_point, self.weight.sums, held
 
     def extra_repr(self):
         """What a printed model shows of this layer."""
@@ -139,7 +140,8 @@ class StaticLinear(_StaticLayer):
 
     def _product(self, codes):
         """The layer on codes whose shape fits."""
-        (scales, zero_point, sums), weight = self.ready, self.weight.codes()
+        scales, zero_point, sums, weight = self.ready
+        weight = self.weight.codes() if weight is None else weight
         made = static_rows(codes.reshape(-1, codes.shape[-1]), zero_point, weight, *scales, self.rule, self.relu, sums)
         return made.reshape(*codes.shape[:-1], made.shape[1])
 

@@ -265,6 +265,7 @@ def _exported(flat, given):
     tries = [(given, True), (given, False)]
     if all(x.shape[:1] == (1,) for x in given if x.ndim):  # export takes a batch of 1 for a constant
         tries.insert(0, ([torch.cat([x, x]) if x.ndim else x for x in given], True))
+    quiet = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
         for inputs, any_size in tries:
@@ -277,7 +278,7 @@ def _exported(flat, given):
             except Exception as error:  # export raises whatever the model's own code raises on a stand-in for a tensor
                 trouble = error
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(quiet)
     reason = next((line.strip() for line in str(trouble).splitlines() if line.strip()), type(trouble).__name__)
     raise ValueError(
         f"model cannot be followed by torch.export ({reason:.160}); accepted: a forward whose path does not depend on"

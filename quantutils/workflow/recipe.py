@@ -60,12 +60,13 @@ class Row:
 # Exact types by full name: a subclass may compute something else, so it is left as it is and named in the report.
 # The transformers library's Conv1D, in GPT-2, is a Linear whose weight has the inputs first.
 LINEAR = Row(qnn.DynamicLinear, qnn.WeightOnlyLinear, qnn.StaticLinear)
+EMBEDDING = Row(qnn.QuantizedEmbedding, qnn.QuantizedEmbedding)
 TABLE = {
     "torch.nn.modules.linear.Linear": LINEAR,
     "transformers.pytorch_utils.Conv1D": LINEAR,
     "torch.nn.modules.rnn.LSTM": Row(dynamic=qnn.DynamicLSTM),
     "torch.nn.modules.rnn.GRU": Row(dynamic=qnn.DynamicGRU),
-    "torch.nn.modules.sparse.Embedding": Row(qnn.QuantizedEmbedding, qnn.QuantizedEmbedding),
+    "torch.nn.modules.sparse.Embedding": EMBEDDING,
     "torch.nn.modules.conv.Conv2d": Row(static=qnn.StaticConv2d),
 }
 KINDS = {made.__name__ for row in TABLE.values() for made in vars(row).values() if made} | {"Quantize"}
@@ -73,7 +74,9 @@ KINDS = {made.__name__ for row in TABLE.values() for made in vars(row).values() 
 
 def row_of(kind):
     """The Row of a type of layer; one of Nones where it has no quantized form."""
-    return TABLE.get(f"{kind.__module__}.{kind.__qualname__}", Row())
+    # BartScaledWordEmbedding and its copies: an Embedding whose rows are multiplied by embed_scale.
+    scaled = kind.__module__.startswith("transformers.") and kind.__name__.endswith("ScaledWordEmbedding")
+    return EMBEDDING if scaled else TABLE.get(f"{kind.__module__}.{kind.__qualname__}", Row())
 
 
 def is_linear(layer):
@@ -98,7 +101,8 @@ def dynamic_twin(layer, recipe, held=None):
     if recipe.kind in ("DynamicLSTM", "DynamicGRU"):
         twin = kind.from_float(layer, recipe.weights, recipe.activations, recipe.rule)
     elif recipe.kind == "QuantizedEmbedding":
-        twin = kind(held or QuantizedWeight.from_float(layer.weight, recipe.weights), layer.padding_idx)
+        held = held or QuantizedWeight.from_float(layer.weight, recipe.weights)
+        twin = kind(held, layer.padding_idx, float(getattr(layer, "embed_scale", 1.0)))
     else:
         weight, bias = float_parts(layer)
         held = held or QuantizedWeight.from_float(weight, recipe.weights)
@@ -115,7 +119,7 @@ def shared_weights(layers, linear, rowwise, make=QuantizedWeight.from_float):
     """
     users = {}
     for _, layer in layers:
-        if type(layer) in (nn.Linear, nn.Embedding):
+        if type(layer) is nn.Linear or row_of(type(layer)) is EMBEDDING:
             users.setdefault(id(layer.weight), []).append(layer)
     return {
         key: make(own[0].weight, linear if any(map(is_linear, own)) else rowwise)

@@ -101,13 +101,15 @@ def replaceable(model, form, exclude=(), types=None):
     types: only these. Raises ValueError, naming the layer, for one whose twin would lose something.
     """
     left_out, found = excluded(model, exclude), {}
+    rows = [row_of(kind) for kind in types or ()]
     check_batch_norm(model, left_out)
     kept = {id(model.get_submodule(name)) for name in left_out}
     for name, layer in model.named_modules(remove_duplicate=False):
         kind = type(layer)
         if parametrize.is_parametrized(layer):
             kind = kind.__bases__[0]
-        if getattr(row_of(kind), form) is None or (types and kind not in types) or belongs_to_attention(name, model):
+        row = row_of(kind)
+        if getattr(row, form) is None or (rows and row not in rows) or belongs_to_attention(name, model):
             continue
         if id(layer) in found or id(layer) in kept:
             continue

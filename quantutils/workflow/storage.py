@@ -5,6 +5,7 @@ the caller.
 """
 
 import contextlib
+import inspect
 import json
 import math
 import os
@@ -114,7 +115,11 @@ def load(path, model, example=None):
         )
     if example is None:
         try:
-            example = _example(outline)
+            signature = inspect.signature(model.forward)
+            call = inspect.BoundArguments(signature, _example(outline))
+            example = (
+                dict(zip(signature.parameters, call.args, strict=False)) | call.kwargs if call.kwargs else call.args
+            )
         except (TypeError, ValueError, KeyError, AttributeError, StopIteration, RuntimeError) as error:
             raise ValueError(f"path is {str(path)!r}, whose header is damaged ({error!r})") from None
         try:
