@@ -89,4 +89,4 @@ def test_the_map_in_lesson_00_knows_every_lesson():
     cells = "\n".join(cell.source for cell in read(LESSONS[0]).cells)
     for path in LESSONS:
         number, title = re.match(r"# (\d\d) · (.+)", read(path).cells[0].source).groups()
-        assert f"{number} | {title} |" in cells
+        assert f'("{number}", "{title}", ' in cells

@@ -172,7 +172,7 @@ def test_what_answers_a_predict_comes_with_a_click_and_a_lonely_question_gets_it
     html = deck_body(new_notebook(cells=[slide("# One\n\n**Predict:** how much?", "slide"), answer]))
     assert (html.count("half"), html.count("0.5")) == (2, 1)
 
-    answer.source = "\n".join(f"line_{number}" for number in range(13))  # more than a slide holds
+    answer.source = "\n".join(f"line_{number}" for number in range(16))  # more than a slide holds
     html = deck_body(new_notebook(cells=[slide("# One\n\n**Predict:** how much?", "slide"), answer]))
     assert "preview" not in html
 

@@ -8,7 +8,7 @@ import pytest
 
 from quantutils import QParams, choose_qparams, integer_matmul, pack_codes, requantize
 from quantutils.course.recorded import kernel_names, recorded_kernel
-from quantutils.nn.product import int_mm_is_exact
+from quantutils.kernels.product import int_mm_is_exact
 
 RECORDER = Path(__file__).resolve().parents[2] / "tools" / "record_kernels.py"
 
