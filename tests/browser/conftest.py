@@ -7,7 +7,7 @@ import pytest
 from publish.browser import NoBrowserError, chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # ended with its file: while it is open, no other test can use asyncio.run
 def browser():
     """A headless Chromium. In CI (the variable CI is set) its absence fails; elsewhere it skips."""
     try:

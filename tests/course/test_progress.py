@@ -19,7 +19,7 @@ def test_a_right_answer_is_remembered_and_a_wrong_one_is_not(own):
     check("00.1", 5)
     check("00.2", 17)
     assert solved_exercises(own) == {"00.1"}
-    assert repr(progress()).splitlines()[1] == "00      ● ○"
+    assert repr(progress()).splitlines()[1] == "00      ● ○ ○"
 
 
 def test_what_was_solved_stays_solved_until_it_is_reset_in_one_line(own):
