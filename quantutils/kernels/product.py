@@ -76,6 +76,8 @@ def product_of_int8(x_codes, zero_point, weight_codes, sums):
     """`centred_product` of int8 codes that were checked where a layer was made, |zero_point| at most 256."""
     rows, k = x_codes.shape
     if not (rows and 1 < k <= LONGEST_INT8 and int_mm_is_exact()):
+        if isinstance(zero_point, torch.Tensor):  # whole numbers, held as floats where they are computed
+            zero_point = zero_point.to(torch.int32) if zero_point.ndim else int(zero_point)
         return centred_product(x_codes, zero_point, weight_codes, sums)
     return _centred(torch._int_mm(x_codes, weight_codes.T), zero_point, sums, k * (128 + 256), torch.int8)
 
