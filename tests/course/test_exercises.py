@@ -80,6 +80,7 @@ WRONG = {
         (lambda x, bits: 2 * x, "three lines"),
         (lambda x, bits: round_trip(x, bits, lambda steps: np.floor(steps + 0.5)), "ties go up"),
         (lambda x, bits: None, "returns nothing"),
+        (lambda x, bits: round_trip(x, bits, lambda steps: np.round(steps).astype(np.int64).astype(np.int8)), "int8"),
         (lambda x: x, "raised TypeError"),
         (3, "a function"),
         (lambda x, bits: 0.5, "has shape"),

@@ -42,6 +42,7 @@ TRIED = (
     (np.array([-0.8, -0.33, 0.1, 0.62, 1.0]), 4),
     (np.array([[3.0, -0.5], [-6.0, 2.2]]), 8),
     (np.linspace(-1.3, 2.0, 12).reshape(2, 3, 2), 3),
+    (np.array([-0.8, 0.1, 1.0]), 12),  # codes up to 2047: an int8 would overflow
     (np.array([0.75, -1.5, 0.25, 1.25]), 3),  # steps of 0.5: three ties
 )
 
@@ -68,6 +69,8 @@ def round_trip(answer):
             if np.allclose(x_hat, step * np.round(x / step)) and other != largest_code:
                 raise Wrong(f"at {bits} bits the largest code is {largest_code}, 2^(bits − 1) − 1; you took {what}.")
         right = scale * np.round(x / scale)
+        if np.allclose(x_hat, scale * np.round(x / scale).astype(np.int64).astype(np.int8)) and bits > 8:
+            raise Wrong(f"at {bits} bits the codes reach {largest_code}, which int8 cannot hold: leave .astype out.")
         if np.allclose(x_hat, scale * np.floor(x / scale + 0.5)) and not np.allclose(x_hat, right):
             raise Wrong("ties go up in your function; np.round sends them to the even code, as section 5 says.")
         step = x.max() / largest_code
