@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from quantutils.kernels import product
 from quantutils.nn import (
     ActivationScheme,
     DynamicGRU,
@@ -22,6 +23,7 @@ from quantutils.nn import (
     integer_product,
     storage_bits,
 )
+from quantutils.workflow import quantize_dynamic
 
 SCHEMES = [
     WeightScheme(),
@@ -263,3 +265,13 @@ def test_largest_codes_are_exact_whatever_the_processor_can_do(isa):
     """Without VNNI torch._int_mm saturates in 16 bits, without a word; our product must not."""
     limited = {**os.environ, "ONEDNN_MAX_CPU_ISA": isa} if isa else dict(os.environ)
     subprocess.run([sys.executable, "-c", LARGEST_CODES], env=limited, check=True)
+
+
+@pytest.mark.parametrize("per", ["tensor", "token"])
+def test_a_layer_is_the_same_where_the_processors_own_product_is_not_exact(per, monkeypatch):
+    """Without VNNI another exact product is taken; the zero points, whole numbers held as floats, must suit it too."""
+    model, x = nn.Sequential(nn.Linear(32, 8)).eval(), torch.randn(5, 32)
+    schemes = WeightScheme(), ActivationScheme(per=per)
+    wanted = quantize_dynamic(model, *schemes)(x)
+    monkeypatch.setattr(product, "int_mm_is_exact", lambda: False)
+    assert torch.equal(quantize_dynamic(model, *schemes)(x), wanted)
